@@ -1,1 +1,36 @@
-"""TODO"""
+"""Metrics with intervals, latency and energy with provenance, and the report."""
+
+from qana.evaluation.contract import check_report
+from qana.evaluation.cost import AkidaCostModel, Board, Cost
+from qana.evaluation.estimate import Estimate
+from qana.evaluation.evaluation import Evaluation
+from qana.evaluation.metrics import StageMetrics, agreement, paired_difference_ci, stage_metrics
+from qana.evaluation.page import write_html
+from qana.evaluation.predictions import Predictions, read_predictions, write_predictions
+from qana.evaluation.report import BackboneInfo, QuantizationInfo, RunInfo, build_report, write_report_json
+from qana.evaluation.stages import STAGES
+from qana.evaluation.summary import print_summary
+
+__all__ = [
+    "STAGES",
+    "AkidaCostModel",
+    "BackboneInfo",
+    "Board",
+    "Cost",
+    "Estimate",
+    "Evaluation",
+    "Predictions",
+    "QuantizationInfo",
+    "RunInfo",
+    "StageMetrics",
+    "agreement",
+    "build_report",
+    "check_report",
+    "paired_difference_ci",
+    "print_summary",
+    "read_predictions",
+    "stage_metrics",
+    "write_html",
+    "write_predictions",
+    "write_report_json",
+]

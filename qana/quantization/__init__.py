@@ -1,1 +1,8 @@
-"""TODO"""
+"""Quantization-aware layers on the chip's own integers; folding of norms and gates."""
+
+from qana.quantization.fold import fold
+from qana.quantization.network import QuantizedNetwork
+from qana.quantization.scheme import Quantization
+from qana.quantization.unit import QuantizedUnit
+
+__all__ = ["Quantization", "QuantizedNetwork", "QuantizedUnit", "fold"]

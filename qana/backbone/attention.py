@@ -1,0 +1,116 @@
+"""Channel attention that ends as a constant: data-dependent while it learns, folded away on the chip.
+
+No Akida generation multiplies two tensors. So a gate g(x) is annealed, during training, towards its own
+mean over the data; at the end the mean is a factor per channel that disappears into the convolution.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from qana.errors import QanaError
+
+_MEAN_MOMENTUM = 0.05  # of the running mean of the gate, as batch normalization keeps its own
+
+
+class SqueezeExcitation(nn.Module):
+    """One gate per channel from the global average (Hu et al. 2018, arXiv:1709.01507, eq. 3).
+
+    Args:
+        channels: channels of the input.
+        reduction: the hidden layer has ``channels / reduction`` units, at least 4.
+    """
+
+    def __init__(self, channels: int, reduction: int = 4) -> None:
+        super().__init__()
+        hidden = max(channels // reduction, 4)
+        self.squeeze = nn.Conv2d(channels, hidden, 1)
+        self.excite = nn.Conv2d(hidden, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to gates in (0, 1), (N, C, 1, 1)."""
+        return torch.sigmoid(self.excite(F.relu(self.squeeze(x.mean((2, 3), keepdim=True)))))
+
+
+class SpatialEca(nn.Module):
+    """Gates from the channel neighbourhood of every region of the image.
+
+    ECA (Wang et al. 2020, arXiv:1910.03151, eq. 5) slides a 1-D convolution over the globally pooled
+    channels. Here the pool is local: a grid of regions, so that a gate can differ between lesion and skin.
+
+    Args:
+        kernel_size: channels that a gate sees, odd.
+        grid: regions along each axis.
+    """
+
+    def __init__(self, kernel_size: int = 3, grid: int = 4) -> None:
+        super().__init__()
+        self.grid = grid
+        self.conv = nn.Conv2d(1, 1, (kernel_size, 1), padding=(kernel_size // 2, 0), bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to gates in (0, 1), (N, C, H, W)."""
+        context = F.adaptive_avg_pool2d(x, self.grid)  # (N, C, grid, grid)
+        gates = torch.sigmoid(self.conv(context.flatten(2).unsqueeze(1)).squeeze(1))
+        return F.interpolate(gates.view_as(context), size=x.shape[2:], mode="nearest")
+
+
+class AnnealedGate(nn.Module):
+    """x * ((1 - a) g(x) + a mean(g)), with a moved from 0 to 1 during training.
+
+    Args:
+        gate: maps (N, C, H, W) to gates that broadcast over it.
+        channels: C.
+
+    Attributes:
+        annealing: a; 1 once the gate is a constant and can be folded.
+        mean: (1, C, 1, 1), running mean of the gate over data and positions.
+    """
+
+    annealing: Tensor
+    mean: Tensor
+
+    def __init__(self, gate: nn.Module, channels: int) -> None:
+        super().__init__()
+        self.gate = gate
+        self.register_buffer("annealing", torch.zeros(()))
+        self.register_buffer("mean", torch.full((1, channels, 1, 1), 0.5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) in and out."""
+        if float(self.annealing) >= 1.0:
+            return x * self.mean
+        gates = self.gate(x)
+        if self.training:
+            with torch.no_grad():
+                self.mean.lerp_(gates.mean((0, 2, 3), keepdim=True), _MEAN_MOMENTUM)
+        return x * torch.lerp(gates, self.mean.expand_as(gates), float(self.annealing))
+
+
+def set_gate_annealing(network: nn.Module, share: float) -> None:
+    """Move every gate of `network` to `share` of the way (0 to 1) to its mean."""
+    for module in network.modules():
+        if isinstance(module, AnnealedGate):
+            module.annealing.fill_(min(max(share, 0.0), 1.0))
+
+
+def make_gate(name: str, channels: int) -> nn.Module | None:
+    """An annealed gate by name: ``none``, ``se`` or ``sa_eca``.
+
+    Raises:
+        QanaError: any other name.
+    """
+    if name == "none":
+        return None
+    if name == "se":
+        return AnnealedGate(SqueezeExcitation(channels), channels)
+    if name == "sa_eca":
+        return AnnealedGate(SpatialEca(), channels)
+    raise QanaError(
+        f"unknown attention {name!r}",
+        where="backbone.ghost_attention / backbone.transition_attention",
+        allowed="none, se, sa_eca",
+        fix="choose one of these",
+    )

@@ -1,0 +1,39 @@
+"""The bounded activation: a ReLU clipped at a power of two, because the chip's steps are powers of two."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from qana.errors import QanaError
+
+
+class BoundedReLU(nn.Module):
+    """min(max(x, 0), bound), elementwise.
+
+    A bound of 2**k lets a b-bit activation use the step 2**(k - b) with no level wasted (Akida wants a
+    bounded ReLU on v1, ``cnn2snn/quantizeml/activations.py:v1_relu_checks``).
+
+    Args:
+        bound: upper limit in real units; a power of two.
+    """
+
+    def __init__(self, bound: float) -> None:
+        super().__init__()
+        if bound <= 0 or not math.log2(bound).is_integer():
+            raise QanaError(
+                f"activation bound {bound} is not a power of two",
+                where="backbone.activation_bound",
+                allowed="a power of two such as 1, 2, 4 or 8",
+                fix="take the nearest power of two",
+            )
+        self.bound = float(bound)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) or (N, C) in, the same shape out."""
+        return torch.clamp(x, 0.0, self.bound)
+
+    def extra_repr(self) -> str:
+        return f"bound={self.bound:g}"

@@ -1,0 +1,99 @@
+"""The command line: finds the command, lets it run, and leaves with its exit code.
+
+0 done; 2 the user's input or config is at fault (one message, no traceback); 1 anything else; 130 and 143
+when stopped by Ctrl-C or SIGTERM. Heavy packages are imported only once every job is composed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+from qana import __version__
+from qana.command.outcome import DONE, FAILED, USER_ERROR, tell
+from qana.errors import QanaError
+from qana.tracking.termination import sigterm_raises
+
+COMMANDS = {"run": "one experiment, or a sweep with -m"}
+HELP = f"""\
+usage: qana COMMAND ...
+
+QANA takes a skin-lesion classifier from training to a neuromorphic chip with nothing lost on the way.
+
+commands:
+{os.linesep.join(f"  {name:<8} {does}" for name, does in COMMANDS.items())}
+
+qana COMMAND --help says more; qana --version tells the version.
+exit codes: 0 done; 2 the input or the config is at fault; 1 anything else"""
+
+
+def main() -> None:
+    """Run the command on the command line, and leave with its exit code."""
+    sys.exit(command(sys.argv[1:]))
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; every error is told on stderr."""
+    _prepare_environment()
+    try:
+        with sigterm_raises():
+            return _dispatch(list(arguments))
+    except BaseException as error:  # noqa: BLE001 - the last place where anything can be told
+        return tell(error)
+
+
+def _prepare_environment() -> None:
+    """Settings that the heavy packages read while they are imported; what the user set stays."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to `tell`, not to Hydra's own printer
+
+
+def _dispatch(arguments: list[str]) -> int:
+    name = arguments[0] if arguments else "--help"
+    if name in ("-h", "--help"):
+        sys.stdout.write(f"{HELP}\n")
+        return DONE
+    if name == "--version":
+        sys.stdout.write(f"qana {__version__}\n")
+        return DONE
+    if name in COMMANDS:
+        return _run(arguments[1:])
+    raise QanaError(
+        f"there is no command {name!r}",
+        where=f"qana {name}",
+        allowed=", ".join([*COMMANDS, "--help", "--version"]),
+        fix="see qana --help; an experiment starts with: qana run",
+    )
+
+
+def _run(arguments: list[str]) -> int:
+    """Compose and check every job, then launch them."""
+    from qana.command.composition import compose_all, parse_arguments
+    from qana.command.launch import Jobs, check_jobs, launch, open_sweep
+
+    args = parse_arguments(arguments)
+    if args.help or args.hydra_help or args.cfg or args.info or args.shell_completion:
+        if args.help or args.cfg or args.info:
+            compose_all(args)  # tells what is wrong with the overrides in better words than Hydra's
+        return _inspect(arguments)
+    composition = compose_all(args)
+    jobs = Jobs(check_jobs(composition))
+    with open_sweep(composition, args.overrides, jobs) if composition.multirun else nullcontext():
+        launch(jobs, arguments)
+    return jobs.tell_failures(named=composition.multirun)
+
+
+def _inspect(arguments: list[str]) -> int:
+    """Let Hydra show its help or the config, and run nothing."""
+    from qana.command.composition import hydra_errors_explained
+    from qana.command.launch import launch, nothing
+
+    try:
+        with hydra_errors_explained():
+            launch(nothing, arguments)
+    except SystemExit as leaving:  # Hydra has shown what was asked, or has said why it cannot
+        return USER_ERROR if leaving.code == FAILED else DONE
+    return DONE

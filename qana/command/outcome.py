@@ -1,0 +1,45 @@
+"""Errors as the user sees them, and as the shell does: one message and an exit code."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+from qana.errors import QanaError
+from qana.tracking.termination import signal_behind
+
+DONE, FAILED, USER_ERROR = 0, 1, 2
+
+
+def tell(error: BaseException) -> int:
+    """Write an error to stderr and return its exit code.
+
+    A user error is its four parts and 2; Ctrl-C and SIGTERM are one line and 130 or 143; anything else is a
+    traceback and 1.
+    """
+    stopped_by = signal_behind(error)
+    user_error = user_error_behind(error)
+    if stopped_by is not None:
+        sys.stderr.write(f"\nstopped by {stopped_by.name}\n")
+        return 128 + stopped_by
+    if user_error is not None:
+        sys.stderr.write(f"{user_error}\n")
+        return USER_ERROR
+    if isinstance(error, SystemExit):
+        return _code(error)
+    traceback.print_exception(error)
+    return FAILED
+
+
+def user_error_behind(error: BaseException) -> QanaError | None:
+    """The user error itself, or the one that Hydra wrapped when a constructor raised it; None for a bug."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, QanaError):
+        cause = cause.__cause__
+    return cause
+
+
+def _code(leaving: SystemExit) -> int:
+    if isinstance(leaving.code, int):
+        return leaving.code
+    return DONE if leaving.code is None else FAILED

@@ -1,0 +1,151 @@
+"""Run a conversion step in a child process that may die without taking the run with it.
+
+The SDK can end in SIGSEGV, or grow past the memory of the machine, on networks it does not like. The child
+talks to us in JSON lines on its standard output; whatever the SDK itself prints goes to a log file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from qana.errors import QanaError
+
+POLL_S = 0.25
+Message = dict[str, Any]
+
+
+class ConversionError(RuntimeError):
+    """The conversion ended without a result, through no fault of the config; the text is one line."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a child may use.
+
+    Attributes:
+        timeout_s: wall-clock seconds.
+        memory_gib: resident memory of the child and its own children.
+    """
+
+    timeout_s: float
+    memory_gib: float
+
+
+def run_child(
+    module: str, job: Path, *, limits: Limits, log: Path, on_message: Callable[[Message], None]
+) -> None:
+    """Run ``python -m module job`` and hand on its messages.
+
+    Args:
+        module: a module with `report_to_parent` around its main function.
+        job: path handed to it.
+        limits: time and memory; beyond them the child is killed.
+        log: file for everything else the child prints.
+        on_message: called with every message but errors, in order.
+
+    Raises:
+        QanaError: the child refused its input.
+        ConversionError: the child crashed or ran past its limits.
+    """
+    with log.open("wb") as log_file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, str(job)], stdout=subprocess.PIPE, stderr=log_file, env=_environment()
+        )
+    watch = _Watch(process, limits)
+    watch.start()
+    refusal: Message | None = None
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            message = json.loads(line)
+            if message.get("kind") == "refused":
+                refusal = message
+            else:
+                on_message(message)
+        code = process.wait()
+    finally:
+        watch.stop()
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    if refusal is not None:
+        raise QanaError(**{key: refusal[key] for key in ("what", "where", "allowed", "fix")})
+    if code != 0:
+        raise ConversionError(f"{_ending(code, watch, limits)} while it ran {module} (log: {log})")
+
+
+@contextmanager
+def report_to_parent() -> Iterator[Callable[[Message], None]]:
+    """In the child: yields a function that sends a message; a QanaError becomes a refusal.
+
+    Standard output is moved out of the SDK's reach first, so that nothing it prints is taken for a message.
+    """
+    channel = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+
+    def send(message: Message) -> None:
+        channel.write(json.dumps(message) + "\n")
+
+    try:
+        yield send
+    except QanaError as error:
+        parts = {key: getattr(error, key) for key in ("what", "where", "allowed", "fix")}
+        send({"kind": "refused", **parts})
+
+
+class _Watch(threading.Thread):
+    """Kills the child when it passes its limits, and remembers which one."""
+
+    def __init__(self, process: subprocess.Popen[bytes], limits: Limits) -> None:
+        super().__init__(daemon=True)
+        self._process, self._limits = process, limits
+        self._stopped = threading.Event()
+        self.exceeded: str | None = None
+
+    def run(self) -> None:
+        deadline = time.monotonic() + self._limits.timeout_s
+        while not self._stopped.wait(POLL_S) and self._process.poll() is None:
+            if time.monotonic() > deadline:
+                self.exceeded = f"passed its limit of {self._limits.timeout_s:g} s"
+            elif _resident_gib(self._process.pid) > self._limits.memory_gib:
+                self.exceeded = f"passed its limit of {self._limits.memory_gib:g} GiB"
+            if self.exceeded:
+                self._process.kill()
+                return
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self.join()
+
+
+def _resident_gib(pid: int) -> float:
+    try:
+        return float(psutil.Process(pid).memory_info().rss) / 2**30
+    except psutil.Error:
+        return 0.0  # it has just ended
+
+
+def _ending(code: int, watch: _Watch, limits: Limits) -> str:
+    if watch.exceeded:
+        return f"the conversion {watch.exceeded}"
+    if code < 0:
+        return f"the conversion was ended by {signal.Signals(-code).name}"
+    return f"the conversion ended with exit code {code}"
+
+
+def _environment() -> dict[str, str]:
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_USE_LEGACY_KERAS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    return {**os.environ, **quiet, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}

@@ -1,0 +1,128 @@
+"""Float Keras to Akida, with the grids that training fixed instead of the SDK's own calibration."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import akida
+import cnn2snn
+import numpy as np
+import quantizeml
+import tf_keras as keras
+from cnn2snn import AkidaVersion
+from numpy.typing import NDArray
+
+from qana.conversion.deploy import PlannedLayer
+from qana.errors import QanaError
+
+BUFFER_BITS = 32
+
+
+def quantize_keras(
+    model: keras.Model, plan: list[PlannedLayer], images: NDArray[np.uint8], *, generation: int
+) -> keras.Model:
+    """Quantize `model` onto the grids of `plan`, whatever `images` would have suggested.
+
+    quantizeml calibrates ranges of its own and spreads them over the weights ("cross-layer equalization").
+    All of that is put back: every output range is the trained one, every rescaling rate 1, every weight the
+    trained one. ``images`` only drive the pass that builds the quantizers.
+
+    Args:
+        model: float Keras network from `onnx_to_keras`.
+        plan: one entry per layer with weights.
+        images: (N, H, W, 3), a few.
+        generation: 1 or 2.
+
+    Returns:
+        A quantizeml model, uint8 (N, H, W, 3) to float logits (N, classes).
+    """
+    holders = {entry.name: _grid_holder(model.get_layer(entry.name), entry) for entry in plan}
+    with akida_generation(generation):
+        quantized = quantizeml.models.quantize(
+            model,
+            q_config={name: config for entry in plan for name, config in _configs(model, entry, holders)},
+            qparams=quantizeml.layers.QuantizationParams(
+                weight_bits=plan[-1].weight_bits,
+                input_weight_bits=plan[0].weight_bits,
+                # On v1 the SDK's default, per axis, makes a wrong program without a word.
+                per_tensor_activations=True,
+            ),
+            samples=images,
+            num_samples=len(images),
+            batch_size=len(images),
+        )
+    for entry in plan:
+        _restore(quantized, model, entry, holders[entry.name])
+    quantized.predict(images, verbose=0)  # records scales and shifts anew from what was restored
+    return quantized
+
+
+def convert_keras(quantized: keras.Model, *, generation: int) -> akida.Model:
+    """Convert a quantized model to an Akida program for the software backend.
+
+    Raises:
+        QanaError: the SDK refuses a layer, or would leave out the end of the network.
+    """
+    with akida_generation(generation), warnings.catch_warnings():
+        # The only trace of a network that was cut short is this warning.
+        warnings.filterwarnings("error", message=".*[Cc]onversion stops.*")
+        warnings.filterwarnings("error", message=".*is ignored.*")
+        try:
+            return cnn2snn.convert(quantized)
+        except (RuntimeError, ValueError, TypeError, UserWarning) as error:
+            raise QanaError(
+                f"the Akida converter refuses the network: {' '.join(str(error).split())}",
+                where="conversion.name",
+                allowed=f"what cnn2snn {cnn2snn.__version__} converts for Akida v{generation}",
+                fix="build the network from the units in qana.backbone.unit, or choose another conversion",
+            ) from error
+
+
+@contextmanager
+def akida_generation(generation: int) -> Iterator[None]:
+    """Select Akida v1 or v2 for quantization and conversion; the SDK silently takes v2 otherwise."""
+    with cnn2snn.set_akida_version(AkidaVersion.v1 if generation == 1 else AkidaVersion.v2):
+        yield
+
+
+def _grid_holder(layer: Any, entry: PlannedLayer) -> str | None:
+    """Name of the layer behind `layer` whose output quantizer holds its grid; None for logits."""
+    if entry.output_bits is None:
+        return None
+    wanted = keras.layers.GlobalAveragePooling2D if entry.pooled else keras.layers.ReLU
+    while not isinstance(layer, wanted):
+        layer = layer.outbound_nodes[0].layer
+    return str(layer.name)
+
+
+def _configs(
+    model: keras.Model, entry: PlannedLayer, holders: dict[str, str | None]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    layer = model.get_layer(entry.name)
+    weights = {"bitwidth": entry.weight_bits}
+    if isinstance(layer, keras.layers.SeparableConv2D):
+        yield entry.name, {"dw_weight_quantizer": weights, "pw_weight_quantizer": dict(weights)}
+    else:
+        yield entry.name, {"weight_quantizer": weights}
+    holder = holders[entry.name]
+    if holder is not None:
+        quantizer = {
+            "bitwidth": entry.output_bits,
+            "signed": entry.output_signed,
+            "axis": "per-tensor",
+            "buffer_bitwidth": BUFFER_BITS,
+        }
+        yield holder, {"output_quantizer": quantizer}
+
+
+def _restore(quantized: keras.Model, model: keras.Model, entry: PlannedLayer, holder: str | None) -> None:
+    trained = model.get_layer(entry.name).get_weights()
+    layer = quantized.get_layer(entry.name)
+    layer.set_weights(trained + layer.get_weights()[len(trained) :])
+    if holder is not None:
+        quantizer = quantized.get_layer(holder).out_quantizer
+        quantizer.range_max.assign(entry.range_max)
+        quantizer.rescaling_rate.assign(1.0)

@@ -1,0 +1,108 @@
+"""The shape of report.json: the contract that tracking, comparison and readers build on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from qana.evaluation.estimate import PROVENANCES
+from qana.evaluation.stages import STAGES
+
+SCHEMA = 1
+
+_ESTIMATE = ("value", "low", "high", "provenance", "source")
+_KEYS: dict[str, tuple[str, ...]] = {
+    "": (
+        "schema", "run", "dataset", "backbone", "quantization", "stages", "conversion", "mapping", "cost",
+        "host",
+    ),
+    "run": ("id", "name", "config_hash", "git_sha", "dirty", "seed", "started", "duration_s", "status"),
+    "dataset": ("name", "fingerprint", "classes", "sizes", "split"),
+    "dataset.sizes": ("train", "val", "test"),
+    "dataset.split": ("protocol", "group_key", "leaked_groups"),
+    "backbone": ("name", "form", "parameters", "macs"),
+    "quantization": ("weight_bits", "activation_bits", "input_weight_bits"),
+    "conversion": ("target", "agreement", "max_abs_logit_error", "macro_f1_drop", "layers", "coverage"),
+    "conversion.macro_f1_drop": ("value", "ci95"),
+    "mapping": ("device", "sequences", "passes", "nps", "program_bytes", "hardware_only"),
+    "cost": ("macs", "synops", "activation_sparsity", "footprint_bytes", "latency_ms", "energy_mj"),
+    "cost.latency_ms": _ESTIMATE,
+    "cost.energy_mj": _ESTIMATE,
+    "host": ("device", "latency_ms", "energy_mj"),
+    "host.latency_ms": ("p50", "p95"),
+    "host.energy_mj": ("value", "provenance"),
+}  # fmt: skip
+_STAGE = ("accuracy", "macro_f1", "balanced_accuracy", "ece", "macro_auroc", "per_class", "ci95")
+_CLASS = ("precision", "recall", "f1", "support")
+_LAYER = ("name", "max_error_lsb", "saturated_share")
+# Blocks that a run without conversion, or a host without counters, leaves empty.
+_NULLABLE = ("conversion", "conversion.macro_f1_drop", "mapping", "cost", "host", "host.energy_mj")
+_OPTIONAL = {"": ("incremental",)}
+
+
+def check_report(report: Mapping[str, Any]) -> None:
+    """Refuse a report that is not shaped as the contract says.
+
+    Raises:
+        ValueError: every missing, unknown or impossible entry, at once, by its dotted path.
+    """
+    problems = [*_block_problems(report), *_stage_problems(report), *_layer_problems(report)]
+    problems += _value_problems(report)
+    if problems:
+        raise ValueError("report does not follow schema 1: " + "; ".join(problems))
+
+
+def lookup(report: Mapping[str, Any], path: str) -> Any:
+    """Find an entry by its dotted path; None where it, or a block on the way, is absent or null."""
+    found: Any = report
+    for key in path.split(".") if path else ():
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found
+
+
+def _compare(path: str, block: Any, keys: tuple[str, ...], optional: tuple[str, ...] = ()) -> Iterator[str]:
+    if not isinstance(block, Mapping):
+        yield f"{path} is {type(block).__name__}, not a mapping"
+        return
+    prefix = f"{path}." if path else ""
+    yield from (f"{prefix}{key} is missing" for key in keys if key not in block)
+    yield from (f"{prefix}{key} is unknown" for key in block if key not in (*keys, *optional))
+
+
+def _block_problems(report: Mapping[str, Any]) -> Iterator[str]:
+    for path, keys in _KEYS.items():
+        parent, _, key = path.rpartition(".")
+        holder = lookup(report, parent)
+        if path and (not isinstance(holder, Mapping) or key not in holder):
+            continue  # reported as missing from its parent, or inside a block that is null
+        block = lookup(report, path)
+        if block is None and path in _NULLABLE:
+            continue
+        yield from _compare(path, block, keys, _OPTIONAL.get(path, ()))
+
+
+def _stage_problems(report: Mapping[str, Any]) -> Iterator[str]:
+    classes = lookup(report, "dataset.classes") or ()
+    for stage, block in (lookup(report, "stages") or {}).items():
+        path = f"stages.{stage}"
+        if stage not in STAGES:
+            yield f"{path} is unknown"
+        yield from _compare(path, block, _STAGE)
+        per_class = lookup(block, "per_class") or {}
+        yield from _compare(f"{path}.per_class", per_class, tuple(classes))
+        for name, scores in per_class.items():
+            yield from _compare(f"{path}.per_class.{name}", scores, _CLASS)
+
+
+def _layer_problems(report: Mapping[str, Any]) -> Iterator[str]:
+    for position, layer in enumerate(lookup(report, "conversion.layers") or ()):
+        yield from _compare(f"conversion.layers[{position}]", layer, _LAYER)
+
+
+def _value_problems(report: Mapping[str, Any]) -> Iterator[str]:
+    if report.get("schema") != SCHEMA:
+        yield f"schema is {report.get('schema')!r}, not {SCHEMA}"
+    for path in ("cost.latency_ms", "cost.energy_mj", "host.energy_mj"):
+        block = lookup(report, path)
+        if isinstance(block, Mapping) and block.get("provenance") not in PROVENANCES:
+            yield f"{path}.provenance is {block.get('provenance')!r}, not one of {list(PROVENANCES)}"

@@ -1,0 +1,68 @@
+"""Assembles the page and writes it as one file without external resources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from qana.conversion.product import LayerReport
+from qana.evaluation.page import sections
+from qana.evaluation.page.markup import tag, text
+from qana.evaluation.predictions import Predictions
+from qana.evaluation.report import write_text_atomically
+
+_DISCLAIMER = (
+    "Research use only. This is not a medical device: nothing on this page may guide the"
+    " diagnosis or treatment of a person."
+)
+
+
+def render_html(
+    report: Mapping[str, Any],
+    said: Predictions,
+    *,
+    layers: Sequence[LayerReport],
+    versions: Mapping[str, str],
+) -> str:
+    """Make the page as text; equal inputs give equal text.
+
+    Args:
+        report: follows the contract.
+        said: logits of every stage, for the confusion matrices and the reliability diagram.
+        layers: one report per layer of the program; empty without a conversion.
+        versions: package name to version.
+    """
+    style = files("qana.evaluation.page").joinpath("style.css").read_text(encoding="utf-8")
+    head = (
+        '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{text(report['run']['name'])} | QANA</title><style>{style}</style>"
+    )
+    body = [
+        sections.header(report),
+        tag("p", text(_DISCLAIMER), class_="disclaimer"),
+        sections.ladder(report),
+        sections.per_class(report),
+        sections.confusions(report, said),
+        sections.reliability(report, said),
+        sections.cost(report),
+        sections.program(report, layers),
+        sections.lineage(report, versions),
+        tag("footer", text(_DISCLAIMER)),
+    ]
+    page = tag("head", head) + tag("body", tag("main", "".join(body)))
+    return f"<!doctype html>\n{tag('html', page, lang='en')}\n"
+
+
+def write_html(
+    path: Path,
+    report: Mapping[str, Any],
+    said: Predictions,
+    *,
+    layers: Sequence[LayerReport],
+    versions: Mapping[str, str],
+) -> None:
+    """Write the page of `render_html`; an interrupted run leaves no half-written file."""
+    write_text_atomically(path, render_html(report, said, layers=layers, versions=versions))

@@ -1,0 +1,155 @@
+"""report.json: everything a run found, in the shape of the contract."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qana.conversion.product import Conversion, MappingReport
+from qana.dataset.splits import Splits
+from qana.evaluation.contract import SCHEMA, check_report
+from qana.evaluation.cost import Cost
+from qana.evaluation.host import HostMeasurement
+from qana.evaluation.metrics import Difference, StageMetrics, agreement
+from qana.evaluation.stages import in_ladder_order
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """Which run this is: `started` is ISO 8601 with a zone, `status` as tracked, `duration_s` so far."""
+
+    id: str
+    name: str
+    config_hash: str
+    git_sha: str | None
+    dirty: bool | None
+    seed: int
+    started: str
+    duration_s: float
+    status: str
+
+
+@dataclass(frozen=True)
+class BackboneInfo:
+    """The float network: its name, form, trainable parameters and dense MACs for one image."""
+
+    name: str
+    form: str
+    parameters: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class QuantizationInfo:
+    """Bit-widths of weights, activations and the input layer's weights; None for a float network."""
+
+    weight_bits: int | None
+    activation_bits: int | None
+    input_weight_bits: int | None
+
+
+def conversion_block(
+    conversion: Conversion, stage_logits: Mapping[str, NDArray[np.float32]], drop: Difference | None
+) -> dict[str, Any]:
+    """Compare the trained network with the chip's answer to the same test images."""
+    torch_logits, akida_logits = stage_logits["torch"], stage_logits["akida"]
+    layers = [
+        {"name": layer.name, "max_error_lsb": layer.max_error_lsb, "saturated_share": layer.saturated_share}
+        for layer in conversion.layers
+    ]
+    return {
+        "target": conversion.target,
+        "agreement": agreement(torch_logits, akida_logits),
+        "max_abs_logit_error": float(np.abs(torch_logits - akida_logits).max()),
+        "macro_f1_drop": drop.as_dict() if drop else None,
+        "layers": layers,
+        "coverage": conversion.coverage,
+    }
+
+
+def _dataset_block(splits: Splits) -> dict[str, Any]:
+    return {
+        "name": splits.name,
+        "fingerprint": splits.fingerprint,
+        "classes": list(splits.classes),
+        "sizes": {"train": len(splits.train), "val": len(splits.val), "test": len(splits.test)},
+        "split": {
+            "protocol": splits.protocol,
+            "group_key": splits.group_key,
+            "leaked_groups": splits.leaked_groups,
+        },
+    }
+
+
+def build_report(
+    *,
+    run: RunInfo,
+    splits: Splits,
+    backbone: BackboneInfo,
+    quantization: QuantizationInfo,
+    stages: Mapping[str, StageMetrics],
+    conversion: Mapping[str, Any] | None,
+    mapping: MappingReport | None,
+    cost: Cost | None,
+    host: HostMeasurement | None,
+    incremental: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """Put the findings of a run into the shape of the contract.
+
+    `conversion` is what `conversion_block` returns. Blocks that a run does not have are None in the
+    report; `incremental` is absent instead. NaN and infinity become None.
+
+    Raises:
+        ValueError: the result does not follow the contract.
+    """
+    report: dict[str, Any] = {
+        "schema": SCHEMA,
+        "run": asdict(run),
+        "dataset": _dataset_block(splits),
+        "backbone": asdict(backbone),
+        "quantization": asdict(quantization),
+        "stages": {name: stages[name].as_dict() for name in in_ladder_order(stages)},
+        "conversion": conversion,
+        "mapping": asdict(mapping) if mapping else None,
+        "cost": cost.as_dict() if cost else None,
+        "host": host.as_dict() if host else None,
+    }
+    if incremental is not None:
+        report["incremental"] = incremental
+    report = _plain(report)
+    check_report(report)
+    return report
+
+
+def _plain(value: Any) -> Any:
+    """Plain JSON types only: tuples become lists, numpy scalars Python ones, non-finite numbers None."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def write_report_json(path: Path, report: Mapping[str, Any]) -> None:
+    """Write the report in the contract's order; readers see the old file or the whole new one."""
+    text = json.dumps(_plain(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_text_atomically(path, text)
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Write beside `path`, then rename, so that an interrupted run leaves nothing half-written."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)

@@ -1,0 +1,64 @@
+"""The last thing a run says on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from qana.console import console
+
+
+def print_summary(report: Mapping[str, Any], *, report_path: Path, ui_command: str) -> None:
+    """Print one table of the stages, what the conversion and the chip cost, and where to look next.
+
+    Args:
+        report: follows the contract.
+        report_path: the page of this run.
+        ui_command: what to type to open the MLflow UI.
+    """
+    console.print(_stage_table(report))
+    for name, value in summary_lines(report, report_path=report_path, ui_command=ui_command):
+        line = Text(f"{name:<11}", style="bold")
+        # Paths and commands are copied from here: no wrapping inside them, no markup read into them.
+        console.print(line.append(value, style="not bold"), soft_wrap=True, highlight=False)
+
+
+def summary_lines(report: Mapping[str, Any], *, report_path: Path, ui_command: str) -> list[tuple[str, str]]:
+    """The lines below the table, as name and text."""
+    lines: list[tuple[str, str]] = []
+    conversion, cost = report["conversion"], report["cost"]
+    if conversion:
+        lines.append(("agreement", f"{_percent(conversion['agreement'])} of test images, torch and akida"))
+        if conversion["macro_f1_drop"]:
+            drop = conversion["macro_f1_drop"]
+            low, high = (100 * bound for bound in drop["ci95"])
+            value = f"{100 * drop['value']:+.1f} points, float to akida (95 % {low:+.1f} to {high:+.1f})"
+            lines.append(("F1 drop", value))
+    if cost:
+        lines.append(("latency", _estimate(cost["latency_ms"], "ms")))
+        lines.append(("energy", _estimate(cost["energy_mj"], "mJ")))
+    return [*lines, ("report", str(report_path)), ("MLflow UI", ui_command)]
+
+
+def _stage_table(report: Mapping[str, Any]) -> Table:
+    target = f" on {report['conversion']['target']}" if report["conversion"] else ""
+    table = Table(title=f"{report['run']['name']}{target}", title_justify="left", title_style="bold")
+    table.add_column("stage")
+    table.add_column("accuracy", justify="right")
+    table.add_column("macro F1", justify="right")
+    for stage, scores in report["stages"].items():
+        table.add_row(stage, _percent(scores["accuracy"]), _percent(scores["macro_f1"]))
+    return table
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _estimate(estimate: Mapping[str, Any], unit: str) -> str:
+    low, high = estimate["low"], estimate["high"]
+    return f"{estimate['value']:.3g} {unit} per image, {estimate['provenance']} ({low:.3g} to {high:.3g})"

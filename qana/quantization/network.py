@@ -1,0 +1,79 @@
+"""A whole network on the chip's integers: folded, calibrated, every unit linked to the grid it reads."""
+
+from __future__ import annotations
+
+import copy
+
+from torch import Tensor, nn
+
+from qana.backbone.ghost import GhostModule
+from qana.backbone.network import Network
+from qana.backbone.unit import Unit
+from qana.quantization.grid import PIXELS, ActivationGrid
+from qana.quantization.unit import Bits, QuantizedUnit
+
+
+class QuantizedNetwork(nn.Module):
+    """The network that validation sees and the chip runs.
+
+    Args:
+        folded: a folded network; copied.
+        bits: bit-widths of every unit but the first.
+        input_weight_bits: weight bits of the first unit, which reads 8-bit pixels.
+        generation: Akida generation, 1 or 2.
+    """
+
+    def __init__(self, folded: Network, *, bits: Bits, input_weight_bits: int, generation: int) -> None:
+        super().__init__()
+        self.name, self.form = folded.name, folded.form
+        self.bits, self.input_weight_bits, self.generation = bits, input_weight_bits, generation
+        self.blocks = copy.deepcopy(folded.blocks)
+        self._replace_units(self.blocks)
+        self.link()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pixels (N, 3, H, W), float holding 0 to 255, to logits (N, classes)."""
+        return self.blocks(x).flatten(1)
+
+    def units(self) -> list[QuantizedUnit]:
+        """All units, from the stem to the head."""
+        return [module for module in self.modules() if isinstance(module, QuantizedUnit)]
+
+    def link(self) -> None:
+        """Tell every unit the grid of its input; called again whenever a bound has changed."""
+        grid: ActivationGrid | None = PIXELS
+        for block in self.blocks:
+            assert grid is not None
+            grid = _link(block, grid)
+
+    def snap(self) -> None:
+        """Put all weights on their grids (see `QuantizedUnit.snap`)."""
+        for unit in self.units():
+            unit.snap()
+
+    def _replace_units(self, parent: nn.Module) -> None:
+        for name, child in parent.named_children():
+            if isinstance(child, Unit):
+                setattr(parent, name, self._quantized(child))
+            else:
+                self._replace_units(child)
+
+    def _quantized(self, unit: Unit) -> QuantizedUnit:
+        first = unit is self.blocks[0]
+        weight_bits = self.input_weight_bits if first else self.bits.weight
+        bits = Bits(weight_bits, self.bits.activation, self.bits.pooled)
+        return QuantizedUnit(unit, bits=bits, generation=self.generation)
+
+
+def _link(block: nn.Module, grid: ActivationGrid) -> ActivationGrid | None:
+    if isinstance(block, QuantizedUnit):
+        block.input_grid = grid
+        return block.output_grid
+    if isinstance(block, GhostModule):
+        primary = _link(block.primary, grid)
+        assert primary is not None
+        cheap = _link(block.cheap, primary)
+        if primary != cheap:
+            raise RuntimeError(f"the branches of a ghost module end on two grids: {primary}, {cheap}")
+        return primary
+    raise TypeError(f"no rule to link a {type(block).__name__}")

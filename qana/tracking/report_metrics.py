@@ -1,0 +1,84 @@
+"""report.json as MLflow metrics: the words of the report joined by ``/``. Plain data, no MLflow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from numbers import Real
+from typing import Any
+
+# Section of the report -> first word of its metric keys. What the program costs is what akida costs.
+SECTIONS = {
+    "backbone": "backbone",
+    "conversion": "conversion",
+    "mapping": "mapping",
+    "cost": "akida",
+    "host": "host",
+    "incremental": "incremental",
+}
+_NOT_IN_A_KEY = re.compile(r"[^\w\-. :/]")  # mlflow.utils.validation, without the separator inside a name
+
+
+def report_metrics(report: Mapping[str, Any]) -> dict[str, float]:
+    """Every number of a report under its MLflow key, such as ``akida/macro_f1``; what is None is left out.
+
+    A range is kept beside its value: ``akida/ci95/macro_f1/low``, ``akida/latency_ms_low``,
+    ``host/latency_ms_p95``.
+    Per-layer rows stay in the report.
+    """
+    pairs = [*_pairs("", report.get("stages") or {})]
+    for section, prefix in SECTIONS.items():
+        pairs += _pairs(prefix, report.get(section) or {})
+    keys = [key for key, _ in pairs]
+    if len(keys) != len(set(keys)):
+        raise ValueError(f"two numbers of the report share a metric key: {sorted(keys)}")
+    return dict(pairs)
+
+
+def report_tags(report: Mapping[str, Any]) -> dict[str, str]:
+    """Say how each cost is known: ``{"akida/energy_mj": "modelled"}``."""
+    tags = {}
+    for section, prefix in SECTIONS.items():
+        for name, value in (report.get(section) or {}).items():
+            if isinstance(value, Mapping) and value.get("provenance"):
+                tags[f"{prefix}/{name}"] = str(value["provenance"])
+    return tags
+
+
+def _pairs(prefix: str, value: Any) -> Iterator[tuple[str, float]]:
+    """Walk one section; numbers come out, text, flags, lists and None do not."""
+    if isinstance(value, Real) and not isinstance(value, bool):
+        yield prefix, float(value)
+    elif isinstance(value, Mapping):
+        for name, below in value.items():
+            yield from _named(prefix, name, below)
+
+
+def _named(prefix: str, name: str, value: Any) -> Iterator[tuple[str, float]]:
+    key = "/".join(part for part in (prefix, _NOT_IN_A_KEY.sub("_", name.replace("/", "_"))) if part)
+    if name == "ci95" and isinstance(value, Mapping):
+        for metric, interval in value.items():
+            yield from _interval(f"{key}/{metric}", interval)
+    elif _is_measurement(value):
+        yield from _measurement(prefix, key, name, value)
+    else:
+        yield from _pairs(key, value)
+
+
+def _is_measurement(value: Any) -> bool:
+    return isinstance(value, Mapping) and ("value" in value or "p50" in value)
+
+
+def _measurement(prefix: str, key: str, name: str, value: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """A value with its range; not nested below its own key, which a file-based store cannot hold."""
+    yield from _pairs(key, value.get("value"))
+    for end in ("low", "high", "p50", "p95"):
+        yield from _pairs(f"{key}_{end}", value.get(end))
+    yield from _interval(f"{prefix}/ci95/{name}", value.get("ci95"))
+
+
+def _interval(key: str, interval: Any) -> Iterator[tuple[str, float]]:
+    if interval is not None:
+        low, high = interval
+        yield from _pairs(f"{key}/low", low)
+        yield from _pairs(f"{key}/high", high)

@@ -1,0 +1,62 @@
+"""A sweep as one MLflow run with a nested run for each job."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.table import Table
+
+from qana.console import console
+from qana.tracking.mlflow_tracking import MlflowTracking
+from qana.tracking.sweep_table import SweepRow, as_csv, sweep_rows
+from qana.tracking.termination import signal_behind
+
+# An environment variable, because a launcher may start its jobs in processes of their own.
+PARENT_RUN_VARIABLE = "QANA_PARENT_RUN"
+
+
+def parent_run_id() -> str | None:
+    """Id of the sweep that this job belongs to, or None for a run of its own."""
+    return os.environ.get(PARENT_RUN_VARIABLE)
+
+
+@contextmanager
+def sweep(tracking: MlflowTracking, overrides: Sequence[str], failed: Callable[[], bool]) -> Iterator[None]:
+    """Open the parent run of a sweep; close it with a table of its jobs (``sweep.csv``).
+
+    Args:
+        tracking: where the jobs are tracked, too.
+        overrides: of the whole sweep, as typed.
+        failed: asked at the end whether any job failed; the parent is then FAILED as well.
+    """
+    typed = " ".join(overrides)
+    parent = tracking.start(f"sweep {typed}".strip(), tags={"overrides": typed, "kind": "sweep"})
+    os.environ[PARENT_RUN_VARIABLE] = parent.run_id
+    status = "FAILED"
+    try:
+        yield
+        status = "FAILED" if failed() else "FINISHED"
+    except BaseException as error:
+        status = "FAILED" if signal_behind(error) is None else "KILLED"
+        raise
+    finally:
+        del os.environ[PARENT_RUN_VARIABLE]
+        rows = sweep_rows(tracking.uri, parent.run_id)
+        parent.log_text(as_csv(rows), "sweep.csv")
+        parent.end(status)
+        console.print(_table(rows))
+
+
+def _table(rows: Sequence[SweepRow]) -> Table:
+    table = Table(title="sweep")
+    for column in ("job", "overrides", "status", "accuracy", "macro F1"):
+        table.add_column(column)
+    for row in rows:
+        table.add_row(row.name, row.overrides, row.status, _number(row.accuracy), _number(row.macro_f1))
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

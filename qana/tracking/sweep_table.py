@@ -1,0 +1,63 @@
+"""The runs of one sweep side by side, read back from the store that holds them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict, dataclass, fields
+
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+COLUMNS = {"accuracy": "akida/accuracy", "macro_f1": "akida/macro_f1"}
+MAX_RUNS = 1000
+
+
+@dataclass(frozen=True)
+class SweepRow:
+    """One run of a sweep.
+
+    Attributes:
+        run_id: id in MLflow.
+        name: the run's name.
+        overrides: what this run changed, as typed; empty where the run recorded none.
+        status: FINISHED, FAILED, KILLED or RUNNING.
+        accuracy: of the Akida program on the test images, 0 to 1; None where it got no further.
+        macro_f1: as `accuracy`.
+    """
+
+    run_id: str
+    name: str
+    overrides: str
+    status: str
+    accuracy: float | None
+    macro_f1: float | None
+
+
+def sweep_rows(uri: str, parent_run_id: str) -> list[SweepRow]:
+    """Read the runs nested in `parent_run_id`, oldest first."""
+    client = MlflowClient(tracking_uri=uri)
+    experiment_id = client.get_run(parent_run_id).info.experiment_id
+    children = client.search_runs(
+        [experiment_id],
+        filter_string=f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent_run_id}'",
+        order_by=["attributes.start_time ASC"],
+        max_results=MAX_RUNS,
+    )
+    return [_row(child) for child in children]
+
+
+def as_csv(rows: list[SweepRow]) -> str:
+    """Write the rows as CSV with a header; a missing number is an empty cell."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(SweepRow)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    return text.getvalue()
+
+
+def _row(run: Run) -> SweepRow:
+    numbers = {column: run.data.metrics.get(key) for column, key in COLUMNS.items()}
+    overrides = run.data.tags.get("overrides", "")
+    return SweepRow(run.info.run_id, run.info.run_name, overrides, run.info.status, **numbers)

@@ -1,0 +1,39 @@
+from pathlib import Path
+
+import fabricated_run
+import pytest
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+CONF = Path(__file__).parents[2] / "conf"
+
+
+@pytest.fixture
+def evaluation():
+    """The evaluation as the shipped configuration makes it, with a fixed seed."""
+    config = OmegaConf.create({"seed": 7, "evaluation": OmegaConf.load(CONF / "evaluation" / "default.yaml")})
+    return instantiate(config.evaluation)
+
+
+@pytest.fixture
+def measure(evaluation, tmp_path):
+    """Measure the fabricated run into a fresh folder and return its report."""
+
+    def run(**overrides):
+        splits = fabricated_run.splits()
+        logits = fabricated_run.stage_logits(splits.test.target)
+        arguments = {
+            "folder": tmp_path,
+            "run": fabricated_run.run_info(),
+            "splits": splits,
+            "backbone": fabricated_run.backbone_info(),
+            "quantization": fabricated_run.quantization_info(),
+            "float_network": None,
+            "stage_logits": logits,
+            "conversion": fabricated_run.conversion(logits),
+            "incremental": None,
+            "versions": {"torch": "2.6.0"},
+        }
+        return evaluation.measure(**{**arguments, **overrides})
+
+    return run

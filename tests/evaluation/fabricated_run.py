@@ -1,0 +1,107 @@
+"""A small, fixed run to build reports from: seven classes, correlated lesions, six stages."""
+
+from datetime import datetime, timezone
+
+import numpy as np
+
+from qana.conversion.product import Conversion, LayerReport, MappingReport
+from qana.dataset.splits import ImageSet, Splits
+from qana.evaluation.report import BackboneInfo, QuantizationInfo, RunInfo
+
+CLASSES = ("nv", "mel", "bkl", "bcc", "akiec", "vasc", "df")
+SHARES = (0.55, 0.13, 0.12, 0.08, 0.05, 0.04, 0.03)
+STAGES = ("float", "torch", "onnx", "keras", "quantized_keras", "akida")
+
+
+def image_set(images: int, seed: int) -> ImageSet:
+    rng = np.random.default_rng(seed)
+    lesions = np.sort(rng.integers(0, max(images * 2 // 3, 1), images))
+    of_lesion = rng.choice(len(CLASSES), size=lesions.max() + 1, p=SHARES)
+    return ImageSet(
+        images=rng.integers(0, 256, (images, 8, 10, 3), dtype=np.uint8),
+        target=of_lesion[lesions].astype(np.int64),
+        image_ids=tuple(f"IMG_{seed}_{i:05d}" for i in range(images)),
+        lesion_ids=tuple(f"LES_{seed}_{i:05d}" for i in lesions),
+    )
+
+
+def splits(test_images: int = 400) -> Splits:
+    return Splits(
+        name="synthetic",
+        classes=CLASSES,
+        train=image_set(600, 1),
+        val=image_set(200, 2),
+        test=image_set(test_images, 3),
+        fingerprint="0f" * 32,
+        protocol="lesion",
+        group_key="lesion_id",
+        leaked_groups=0,
+    )
+
+
+def stage_logits(target: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
+    """Float is best; torch and what follows agree but for a few images; akida equals torch but for two."""
+    rng = np.random.default_rng(seed)
+    clean = rng.normal(size=(len(target), len(CLASSES)))
+    clean[np.arange(len(target)), target] += 2.6
+    torch = clean + rng.normal(scale=0.35, size=clean.shape)
+    akida = torch.copy()
+    akida[:2] = np.roll(akida[:2], 1, axis=1)
+    stages = {
+        "float": clean,
+        "torch": torch,
+        "onnx": torch,
+        "keras": torch,
+        "quantized_keras": torch,
+        "akida": akida,
+    }
+    return {stage: values.astype(np.float32) for stage, values in stages.items()}
+
+
+def layers() -> tuple[LayerReport, ...]:
+    """A v1 network at 64x64: strided input layer, separable layers with pooling and stride, dense head."""
+    rows = [
+        ("stem", "InputConvolutional", (32, 32, 16), 442_368, 432, 0, 0.02, 0.41, 0.0, 0.012),
+        ("stage1_0", "SeparableConvolutional", (16, 16, 32), 671_744, 328, 2, 0.41, 0.55, 0.0, 0.004),
+        ("stage1_1", "SeparableConvolutional", (16, 16, 32), 335_872, 656, 1, 0.55, 0.61, 0.0, 0.002),
+        ("stage2_0", "SeparableConvolutional", (8, 8, 64), 149_504, 1_168, 2, 0.61, 0.72, 1.0, 0.006),
+        ("stage2_1", "SeparableConvolutional", (1, 1, 64), 299_008, 2_336, 4, 0.72, 0.33, 0.0, None),
+        ("head", "FullyConnected", (1, 1, 7), 448, 224, 1, 0.33, 0.0, None, None),
+    ]
+    return tuple(LayerReport(*row) for row in rows)
+
+
+def conversion(logits: dict[str, np.ndarray]) -> Conversion:
+    return Conversion(
+        target="akd1000",
+        generation=1,
+        logits={stage: logits[stage] for stage in STAGES[2:]},
+        layers=layers(),
+        mapping=MappingReport(
+            "AKD1000", sequences=1, passes=1, nps=10, program_bytes=30_720, hardware_only=True
+        ),
+        coverage=1.0,
+        files={},
+    )
+
+
+def run_info() -> RunInfo:
+    return RunInfo(
+        id="3f2a9c",
+        name="synthetic <qana> w4a4",
+        config_hash="9c1b7d40",
+        git_sha="62c0a47d" * 5,
+        dirty=True,
+        seed=7,
+        started=datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc).isoformat(),
+        duration_s=183.4,
+        status="FINISHED",
+    )
+
+
+def backbone_info() -> BackboneInfo:
+    return BackboneInfo(name="qana", form="separable", parameters=109_000, macs=1_898_944)
+
+
+def quantization_info() -> QuantizationInfo:
+    return QuantizationInfo(weight_bits=4, activation_bits=4, input_weight_bits=8)

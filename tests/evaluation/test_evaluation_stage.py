@@ -1,0 +1,73 @@
+import ast
+from pathlib import Path
+
+import fabricated_run
+import numpy as np
+import pytest
+from torch import nn
+
+from qana.console import console
+from qana.errors import QanaError
+from qana.evaluation import Evaluation, print_summary
+
+PACKAGE = Path(__file__).parents[2] / "qana" / "evaluation"
+
+
+def test_a_run_leaves_three_files_and_nothing_half_written(measure, tmp_path):
+    measure()
+
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["predictions.parquet", "report.html", "report.json"]
+
+
+def test_the_host_block_comes_from_the_float_network(measure):
+    network = nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1))
+
+    host = measure(float_network=network)["host"]
+
+    assert 0 < host["latency_ms"]["p50"] <= host["latency_ms"]["p95"]
+
+
+def test_broken_logits_stop_the_evaluation_before_anything_is_written(measure, tmp_path):
+    logits = fabricated_run.stage_logits(fabricated_run.splits().test.target)
+    logits["keras"] = np.full_like(logits["keras"], np.nan)
+
+    with pytest.raises(QanaError, match=r"400 of 400 test images .* at stage keras"):
+        measure(stage_logits=logits)
+    assert not list(tmp_path.iterdir())
+
+
+def test_settings_that_cannot_give_an_interval_are_refused(evaluation):
+    with pytest.raises(QanaError, match="5 bootstrap samples") as caught:
+        Evaluation(bootstrap_samples=5, seed=0, host_runs=1, host_warmup=0, cost=evaluation.cost)
+    assert "evaluation.bootstrap_samples = 5" in caught.value.where
+
+
+def test_the_summary_shows_every_stage_and_where_to_look_next(measure, tmp_path):
+    report = measure()
+    long_path = tmp_path / ("a-folder-with-a-long-name-" * 5) / "report.html"
+
+    with console.capture() as captured:
+        print_summary(report, report_path=long_path, ui_command="mlflow ui --port 5000")
+    shown = captured.get()
+
+    for stage, scores in report["stages"].items():
+        line = next(line for line in shown.splitlines() if f" {stage} " in line)
+        assert f"{100 * scores['accuracy']:.1f} %" in line
+        assert f"{100 * scores['macro_f1']:.1f} %" in line
+    assert "99.5 % of test images" in shown
+    assert shown.count("modelled") == 2
+    assert str(long_path) in shown
+    assert "mlflow ui --port 5000" in shown
+
+
+def test_the_evaluation_imports_no_heavy_dependency():
+    forbidden = {"tensorflow", "tf_keras", "onnx", "onnxruntime", "akida", "cnn2snn", "mlflow", "hydra"}
+    imported = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module.split(".")[0])
+
+    assert not imported & forbidden

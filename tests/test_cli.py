@@ -1,0 +1,387 @@
+"""The command line as a user meets it: real processes and real Hydra, with a small tree and a short pipeline."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+import qana
+
+CONF = {
+    "config": """
+        defaults:
+          - dataset: tiny
+          - backbone: narrow
+          - quantization: w4a4
+          - conversion: chip
+          - training: cpu
+          - evaluation: default
+          - tracking: local
+          - _self_
+          - experiment: null
+        name: ${hydra:runtime.choices.backbone}-${hydra:runtime.choices.quantization}
+        seed: 0
+        output_dir: ${hydra:runtime.output_dir}
+        hydra:
+          job: {name: qana}
+          run: {dir: "outputs/${now:%H-%M-%S-%f}"}
+          sweep: {dir: "multirun/${now:%H-%M-%S-%f}", subdir: "${hydra.job.num}"}
+        """,
+    "dataset/tiny": "{_target_: stages.Dataset, root: null}",
+    "dataset/folder": '{_target_: stages.Dataset, root: "???"}',
+    "backbone/narrow": "{_target_: stages.Backbone, width: 8}",
+    "backbone/wide": "{_target_: stages.Backbone, width: 64}",
+    "quantization/w4a4": "{_target_: stages.Quantization, bits: 4}",
+    "quantization/w8a8": "{_target_: stages.Quantization, bits: 8}",
+    "conversion/chip": "null",
+    "training/cpu": "{_target_: stages.Training, max_epochs: 3, learning_rate: 0.1, seed: '${seed}'}",
+    "evaluation/default": "null",
+    "tracking/local": """
+        _target_: qana.tracking.mlflow_tracking.MlflowTracking
+        uri: null
+        root: qana_runs
+        experiment: cli
+        """,
+    "tracking/server": """
+        _target_: qana.tracking.mlflow_tracking.MlflowTracking
+        uri: ${oc.env:MLFLOW_TRACKING_URI}
+        root: null
+        experiment: cli
+        """,
+    "experiment/wide_short": """
+        # @package _global_
+        defaults:
+          - override /backbone: wide
+        training: {max_epochs: 1}
+        """,
+}
+STAGES = """
+    from qana.errors import QanaError
+
+    class Dataset:
+        def __init__(self, *, root: str | None) -> None:
+            if root is not None:
+                where = f"dataset.root = {root}"
+                raise QanaError(f"no folder {root}", where=where, allowed="a folder", fix="mkdir")
+
+    class Backbone:
+        def __init__(self, *, width: int, num_classes: int) -> None:
+            self.width = width
+
+    class Quantization:
+        def __init__(self, *, bits: int) -> None:
+            self.bits = bits
+
+    class Training:
+        def __init__(self, *, max_epochs: int, learning_rate: float, seed: int) -> None:
+            if learning_rate == 13:
+                raise RuntimeError("diverged")
+            if learning_rate == 99:
+                import time
+                print("training", flush=True)
+                time.sleep(60)
+"""
+PIPELINE = """
+    import sys, types
+    from pathlib import Path
+    import qana.command.composition
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    def run(cfg):
+        from qana.tracking.sweep import parent_run_id
+        instantiate(cfg.dataset)
+        width = instantiate(cfg.backbone, num_classes=7).width
+        bits = instantiate(cfg.quantization).bits
+        tags = {"overrides": " ".join(HydraConfig.get().overrides.task)}
+        params = OmegaConf.to_container(cfg, resolve=True)
+        tracking = instantiate(cfg.tracking)
+        with tracking.run(cfg.name, params=params, tags=tags, parent=parent_run_id()) as tracked:
+            instantiate(cfg.training)
+            Path(cfg.output_dir, "report.json").write_text("{}")
+            tracked.log_metrics({"akida/accuracy": width / 128, "akida/macro_f1": bits / 128})
+            print("ran", cfg.name, width, bits, cfg.training.max_epochs, sys.argv[1:])
+
+    pipeline = types.ModuleType("qana.run")
+    pipeline.run, pipeline.SUPPLIED = run, {"backbone": {"num_classes"}}
+    sys.modules["qana.run"] = pipeline
+    qana.command.composition.config_directory = lambda: Path(__file__).parent / "conf"
+    from qana.cli import main
+    main()
+"""
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    """A copy of the command line with a small config tree and a pipeline that ends at once."""
+    folder = tmp_path_factory.mktemp("program")
+    for name, text in CONF.items():
+        path = folder / "conf" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+    (folder / "stages.py").write_text(textwrap.dedent(STAGES))
+    (folder / "program.py").write_text(textwrap.dedent(PIPELINE))
+    return folder / "program.py"
+
+
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory):
+    """A store with its tables and no experiment; MLflow needs seconds to make one."""
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def store(empty_store, tmp_path):
+    (tmp_path / "qana_runs").mkdir()
+    shutil.copy(empty_store, tmp_path / "qana_runs")
+
+
+@pytest.fixture
+def start(program, tmp_path):
+    path = os.pathsep.join([str(program.parent), str(Path(qana.__file__).parents[1])])
+
+    def start_program(*arguments):
+        return subprocess.Popen(
+            [sys.executable, str(program), *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": path},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start_program
+
+
+@pytest.fixture
+def type_in(start):
+    """Type a command; gives (exit code, stdout, stderr)."""
+
+    def run_program(*arguments):
+        child = start(*arguments)
+        out, err = child.communicate(timeout=120)
+        return child.returncode, out, err
+
+    return run_program
+
+
+def parts(error):
+    """The four parts of the only message on stderr."""
+    what, rest = error.split("\n  where:   ")
+    where, rest = rest.split("\n  allowed: ")
+    allowed, fix = rest.split("\n  fix:     ")
+    return what, where, allowed, fix.rstrip("\n")
+
+
+def runs(folder):
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder}/qana_runs/mlflow.db")
+    return client.search_runs([client.get_experiment_by_name("cli").experiment_id])
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_help_lists_only_commands_that_exist(type_in, arguments):
+    code, out, err = type_in(*arguments)
+    assert (code, err) == (0, "")
+    assert out.startswith("usage: qana COMMAND")
+    assert "run" in out
+    assert "reproduce" not in out
+
+
+def test_version_is_that_of_the_package(type_in):
+    assert type_in("--version") == (0, f"qana {qana.__version__}\n", "")
+
+
+def test_unknown_command_is_refused(type_in, tmp_path):
+    code, out, err = type_in("train", "training=gpu")
+    assert (code, out) == (2, "")
+    assert parts(err)[0] == "there is no command 'train'"
+    assert "run" in parts(err)[2]
+
+
+def test_help_of_run_lists_the_choices_within_two_seconds(type_in, tmp_path):
+    begin = time.monotonic()
+    code, out, _ = type_in("run", "--help")
+    assert time.monotonic() - begin < 2
+    assert (code, "backbone: narrow, wide" in out) == (0, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_cfg_job_shows_the_config_and_writes_nothing(type_in, tmp_path):
+    code, out, err = type_in("run", "--cfg", "job", "training.max_epochs=7")
+    assert (code, err) == (0, "")
+    assert "max_epochs: 7" in out
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what", "where", "allowed", "fix"),
+    [
+        (["backbone=narow"], "backbone has no choice 'narow'", "backbone = narow", "narrow, wide", "narrow?"),
+        (["experiment=big"], "experiment has no choice 'big'", "experiment = big", "wide_short", "choose"),
+        (["training=null"], "training has no choice 'null'", "training = null", "cpu", "choose"),
+        (
+            ["training.max_epoch=3"],
+            "training has no key 'max_epoch'",
+            "training.max_epoch = 3",
+            "learning_rate, max_epochs, seed",
+            "did you mean training.max_epochs?",
+        ),
+        (["bakbone=wide"], "no key 'bakbone'", "bakbone = wide", "backbone", "did you mean backbone?"),
+        (["learning_rate=1"], "no key 'learning_rate'", "learning_rate", "seed", "training.learning_rate?"),
+        (["hydra.verbos=1"], "hydra has no key 'verbos'", "hydra.verbos = 1", "verbose", "hydra.verbose?"),
+        (["seed"], "'seed' cannot be read", "seed", "key=value", "correct"),
+        (["seed=[1,"], "'seed=[1,' cannot be read", "seed=[1,", "key=value", "correct"),
+        (["=3"], "'=3' cannot be read: it names no key", "=3", "key=value", "correct"),
+        (["backbone=narrow,wide"], "several values", "backbone = narrow,wide", "one value", "add -m"),
+        (["--cfg", "job", "backbone=nope"], "no choice 'nope'", "backbone = nope", "narrow", "choose"),
+        (["--cfgg"], "unrecognized arguments: --cfgg", "qana run --cfgg", "overrides", "--hydra-help"),
+        (["--config-dir", "nowhere"], "no config folder", "--config-dir nowhere", "YAML", "correct the path"),
+        (["~nothing"], "no key 'nothing'", "nothing", "seed", "--cfg job"),
+        (["-m", "backbone=wide,slim"], "no choice 'slim'", "backbone = slim", "narrow, wide", "choose"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_composition_fault_is_one_message_and_leaves_nothing(
+    type_in, tmp_path, arguments, what, where, allowed, fix
+):
+    code, out, err = type_in("run", *arguments)
+    assert (code, out) == (2, "")
+    for expected, part in zip((what, where, allowed, fix), parts(err), strict=True):
+        assert expected in part
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_fault_of_the_overrides_is_named_at_once(type_in):
+    code, _, err = type_in("run", "training.max_epoch=3", "backbone.depth=2")
+    assert code == 2
+    assert parts(err)[0].startswith("2 settings are at fault")
+    assert "training.max_epoch = 3" in parts(err)[1]
+    assert "backbone.depth = 2" in parts(err)[1]
+
+
+def test_schema_faults_are_named_at_once_and_leave_nothing(type_in, tmp_path):
+    code, _, err = type_in(
+        "run", "training.learning_rate=fast", "seed=-1", "+backbone.heads=2", "backbone.width=2.5"
+    )
+    assert code == 2
+    assert [line.strip() for line in parts(err)[1].splitlines()] == [
+        "seed = -1",
+        "backbone.width = 2.5",
+        "backbone.heads = 2",
+        "training.learning_rate = 'fast'",
+    ]
+    assert "seed: a whole number of at least 0" in parts(err)[2]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_value_left_out_is_asked_for(type_in, tmp_path):
+    code, _, err = type_in("run", "dataset=folder")
+    assert code == 2
+    assert parts(err)[1] == "dataset.root = ???"
+    assert parts(err)[3] == "give dataset.root=..."
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_bad_job_keeps_the_whole_sweep_from_starting(type_in, tmp_path):
+    code, out, err = type_in("run", "-m", "training.learning_rate=0.1,fast")
+    assert (code, out) == (2, "")
+    assert parts(err)[1] == "training.learning_rate = 'fast'"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_run_with_a_recipe_is_finished_and_keeps_its_config(type_in, tmp_path):
+    code, out, err = type_in("run", "experiment=wide_short", "seed=3")
+    assert (code, err) == (0, "")
+    assert "ran wide-w4a4 64 4 1 ['run', 'experiment=wide_short', 'seed=3']" in out
+    (run,) = runs(tmp_path)
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "wide-w4a4")
+    assert run.data.params["training.seed"] == "3"
+    (report,) = tmp_path.glob("outputs/*/report.json")
+    assert (report.parent / ".hydra" / "config.yaml").is_file()
+
+
+def test_user_error_in_a_constructor_is_one_message_and_leaves_nothing(type_in, tmp_path):
+    code, out, err = type_in("run", "dataset=folder", "dataset.root=/nowhere")
+    assert (code, out) == (2, "")
+    assert parts(err) == ("no folder /nowhere", "dataset.root = /nowhere", "a folder", "mkdir")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("store")
+def test_bug_is_told_with_its_traceback_and_marks_the_run_failed(type_in, tmp_path):
+    code, _, err = type_in("run", "training.learning_rate=13")
+    assert code == 1
+    assert "Traceback" in err
+    assert "diverged" in err
+    (run,) = runs(tmp_path)
+    assert run.info.status == "FAILED"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.usefixtures("store")
+def test_signal_stops_the_run_and_marks_it_killed(start, tmp_path, number, code):
+    child = start("run", "training.learning_rate=99")
+    assert child.stdout.readline() == "training\n"
+    child.send_signal(number)
+    _, err = child.communicate(timeout=30)
+    assert (child.returncode, err.strip()) == (code, f"stopped by {number.name}")
+    (run,) = runs(tmp_path)
+    assert run.info.status == "KILLED"
+
+
+def test_server_that_does_not_answer_is_the_users_error(type_in, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    code, _, err = type_in("run", "tracking=server")
+    assert code == 2
+    assert parts(err)[1] == "tracking.uri = http://127.0.0.1:9"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("store")
+def test_sweep_is_one_parent_run_with_a_nested_run_per_job(type_in, tmp_path):
+    code, _, err = type_in("run", "-m", "backbone=narrow,wide", "quantization=w4a4,w8a8")
+    assert (code, err) == (0, "")
+    found = runs(tmp_path)
+    (parent,) = [run for run in found if run.data.tags.get("kind") == "sweep"]
+    children = [run for run in found if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    assert parent.info.status == "FINISHED"
+    assert sorted(run.info.run_name for run in children) == [
+        "narrow-w4a4", "narrow-w8a8", "wide-w4a4", "wide-w8a8",
+    ]  # fmt: skip
+    (table,) = tmp_path.glob("qana_runs/artifacts/**/sweep.csv")
+    rows = [line.split(",", 1)[1] for line in table.read_text().splitlines()]
+    assert rows[0] == "name,overrides,status,accuracy,macro_f1"
+    assert rows[1] == "narrow-w4a4,backbone=narrow quantization=w4a4,FINISHED,0.0625,0.03125"
+    assert len(rows) == 5
+
+
+@pytest.mark.usefixtures("store")
+def test_job_that_fails_leaves_the_others_of_its_sweep_running(type_in, tmp_path):
+    code, _, err = type_in("run", "-m", "training.learning_rate=13,0.1")
+    assert code == 1
+    assert "job failed: training.learning_rate=13" in err
+    by_kind = {run.data.tags["overrides"]: run.info.status for run in runs(tmp_path)}
+    assert by_kind == {
+        "training.learning_rate=13,0.1": "FAILED",
+        "training.learning_rate=13": "FAILED",
+        "training.learning_rate=0.1": "FINISHED",
+    }
+
+
+@pytest.mark.usefixtures("store")
+def test_folder_of_own_configs_adds_choices(type_in, tmp_path):
+    (tmp_path / "mine" / "backbone").mkdir(parents=True)
+    (tmp_path / "mine" / "backbone" / "own.yaml").write_text("{_target_: stages.Backbone, width: 5}")
+    code, out, err = type_in("run", "--config-dir", "mine", "backbone=own")
+    assert (code, err) == (0, "")
+    assert "ran own-w4a4 5 4" in out
