@@ -1,4 +1,4 @@
-"""The command line as a user meets it: real processes and real Hydra, with a small tree and a short pipeline."""
+"""The command line as a user meets it: real processes, real Hydra, a small tree and pipeline."""
 
 import os
 import shutil
@@ -13,6 +13,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 import qana
+from qana.command.composition import config_directory
 
 CONF = {
     "config": """
@@ -113,6 +114,10 @@ PIPELINE = """
     pipeline = types.ModuleType("qana.run")
     pipeline.run, pipeline.SUPPLIED = run, {"backbone": {"num_classes"}}
     sys.modules["qana.run"] = pipeline
+    # No network here, so no torch: importing it takes longer than the rest of the command.
+    without_torch = types.ModuleType("qana.backbone.timm_import")
+    without_torch.import_torchvision = lambda: None
+    sys.modules["qana.backbone.timm_import"] = without_torch
     qana.command.composition.config_directory = lambda: Path(__file__).parent / "conf"
     from qana.cli import main
     main()
@@ -175,6 +180,22 @@ def type_in(start):
     return run_program
 
 
+@pytest.fixture
+def type_in_real(tmp_path):
+    """Type a command of the project itself, with its own config tree."""
+    code = "from qana.cli import main; main()"
+    environment = {**os.environ, "PYTHONPATH": str(Path(qana.__file__).parents[1])}
+
+    def run_program(*arguments):
+        command = [sys.executable, "-c", code, *arguments]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    return run_program
+
+
 def parts(error):
     """The four parts of the only message on stderr."""
     what, rest = error.split("\n  where:   ")
@@ -186,6 +207,23 @@ def parts(error):
 def runs(folder):
     client = MlflowClient(tracking_uri=f"sqlite:///{folder}/qana_runs/mlflow.db")
     return client.search_runs([client.get_experiment_by_name("cli").experiment_id])
+
+
+def test_configs_are_those_of_the_project():
+    assert (config_directory() / "tracking" / "local.yaml").is_file()
+    assert (config_directory() / "config.yaml").is_file()
+
+
+def test_configs_inside_an_installed_package_come_first(tmp_path, monkeypatch):
+    (tmp_path / "qana" / "conf").mkdir(parents=True)
+    monkeypatch.setattr(qana, "__file__", str(tmp_path / "qana" / "__init__.py"))
+    assert config_directory() == tmp_path / "qana" / "conf"
+
+
+def test_default_experiment_of_the_project_composes(type_in_real):
+    code, out, err = type_in_real("run", "--cfg", "job")
+    assert (code, err) == (0, "")
+    assert "_target_: qana.tracking.mlflow_tracking.MlflowTracking" in out
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
@@ -324,7 +362,7 @@ def test_bug_is_told_with_its_traceback_and_marks_the_run_failed(type_in, tmp_pa
     assert "Traceback" in err
     assert "diverged" in err
     (run,) = runs(tmp_path)
-    assert run.info.status == "FAILED"
+    assert (run.info.status, run.data.tags["failure"]) == ("FAILED", "RuntimeError: diverged")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

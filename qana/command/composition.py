@@ -28,6 +28,7 @@ from omegaconf import DictConfig, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+import qana
 from qana.command.override_faults import compose, find_override_faults, swept, unreadable_overrides
 from qana.errors import QanaError
 from qana.schema.faults import as_error
@@ -53,7 +54,7 @@ class Composition:
 
 def config_directory() -> Path:
     """Where the YAML files are: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).resolve().parent
+    package = Path(qana.__file__).resolve().parent
     return package / "conf" if (package / "conf").is_dir() else package.parent / "conf"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Images of each diagnosis in HAM10000: Tschandl et al. 2018 (doi:10.1038/sdata.2018.161), table 1.
+# Images of each diagnosis in HAM10000: Tschandl et al. 2018 (doi:10.1038/sdata.2018.161).
 HAM10000_IMAGES = {
     "akiec": 327,  # actinic keratosis, Bowen's disease
     "bcc": 514,  # basal cell carcinoma

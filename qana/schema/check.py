@@ -133,11 +133,15 @@ def _node_faults(path: str, node: Mapping[str, Any], supplied: Collection[str]) 
     if not node.get("_partial_", False):
         yield from _missing_faults(path, parameters, [*given, *supplied])
     for key, value in given.items():
-        if key in named:
+        full = f"{path}.{key}"
+        if key in supplied:
+            fix = f"leave {full} out"
+            yield Fault(f"{full} is given by the run itself", f"{full} = {value}", "no value here", fix)
+        elif key in named:
             recursive = node.get("_recursive_", True)
-            yield from _value_faults(f"{path}.{key}", value, parameters[key], target, recursive)
+            yield from _value_faults(full, value, parameters[key], target, recursive)
         elif not open_ended:
-            yield unknown_key(f"{path}.{key}", value, [name for name in named if name not in supplied])
+            yield unknown_key(full, value, [name for name in named if name not in supplied])
 
 
 def _missing_faults(

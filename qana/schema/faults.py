@@ -41,7 +41,7 @@ def as_error(faults: Sequence[Fault]) -> QanaError:
     return QanaError(
         what,
         where=_lines([fault.where for fault in faults]),
-        allowed=_lines([f"{fault.where.split(' = ')[0]}: {fault.allowed}" for fault in faults]),
+        allowed=_lines([f"{fault.where.split(' ')[0]}: {fault.allowed}" for fault in faults]),
         fix=_lines([fault.fix for fault in faults]),
     )
 

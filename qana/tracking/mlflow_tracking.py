@@ -131,6 +131,8 @@ def _close_after(error: BaseException, tracked: TrackedRun) -> None:
 
 def _one_line(error: BaseException) -> str:
     """Kind and first line of an error; the line of a QanaError speaks for itself."""
+    if type(error).__name__ == "InstantiationException" and error.__cause__ is not None:
+        error = error.__cause__  # Hydra's frame around the error of a constructor
     first = (str(error).splitlines() or [""])[0]
     return first if isinstance(error, QanaError) else f"{type(error).__name__}: {first}".removesuffix(": ")
 

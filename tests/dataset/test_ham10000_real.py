@@ -9,7 +9,7 @@ from qana.dataset import Ham10000
 
 pytestmark = pytest.mark.real_data
 
-# Published counts: Tschandl et al. 2018 (doi:10.1038/sdata.2018.161), table 1.
+# Published counts: Tschandl et al. 2018 (doi:10.1038/sdata.2018.161).
 IMAGES = {"akiec": 327, "bcc": 514, "bkl": 1099, "df": 115, "mel": 1113, "nv": 6705, "vasc": 142}
 LESIONS = 7470
 
