@@ -1,67 +1,111 @@
-"""Choose the power-of-two bound of every activation from what the folded network says on real images."""
+"""Give every activation the range [0, 1): choose where to clip on real images, fold the factor into weights.
+
+A bounded ReLU is positively homogeneous, clip(x, b) = b * clip(x / b, 1). So a layer's weights can be divided
+by the best clipping value, whatever it is, and the next layer's multiplied by it: the chip's steps stay powers
+of two while the ranges are free. The bound must not fall below 1 either, because quantizeml never gives an
+activation more fractional bits than it has bits (``fixed_point.py:FixedPoint.max_frac_bits``, ``clamp``).
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from qana.backbone.bounded_relu import BoundedReLU
 from qana.backbone.ghost import GhostModule
 from qana.backbone.network import Network
-from qana.quantization.grid import bounded_grid
+from qana.backbone.unit import ConvUnit, SeparableUnit, Unit
 
-HALVINGS = 5  # bounds tried below the trained one
-SAMPLES_PER_LAYER = 200_000
+UNIT_BOUND = 1.0
+CLIP_CANDIDATES = 40
+SAMPLES_PER_LAYER = 100_000
 
 
+@torch.no_grad()
 def calibrate(folded: Network, images: Tensor, *, value_bits: int) -> None:
-    """Set every ReLU's bound to the power of two with the smallest mean squared quantization error.
-
-    Bounds only ever shrink from the trained one, so the float network stays a valid reference. Both branches
-    of a ghost module take the larger bound of the two, because a concatenation has one grid.
+    """Rescale `folded` in place so that every activation is bounded at 1 and clipped where that costs least.
 
     Args:
-        folded: network to calibrate, in place.
+        folded: folded network; its outputs change only where values are clipped.
         images: (N, 3, H, W), float holding 0 to 255.
         value_bits: bits of an activation, without a sign.
     """
-    relus = [module for module in folded.modules() if isinstance(module, BoundedReLU)]
-    outputs: dict[BoundedReLU, Tensor] = {}
-    hooks = [relu.register_forward_hook(_keep(outputs)) for relu in relus]
-    with torch.no_grad():
-        folded.eval()(images)
-    for hook in hooks:
-        hook.remove()
-    for relu in relus:
-        relu.bound = best_bound(outputs[relu], relu.bound, value_bits)
-    for module in folded.modules():
-        if isinstance(module, GhostModule):
-            _share_bound(module.primary.relu, module.cheap.relu)
+    x = images
+    blocks = list(folded.eval().blocks)
+    for block, consumer in zip(blocks, [*blocks[1:], None], strict=True):
+        if isinstance(block, GhostModule):
+            y = _calibrate_unit(block.primary, x, value_bits)
+            _scale_input(block.cheap, y.factor)
+            z = _calibrate_unit(block.cheap, y.output, value_bits)
+            factor, x = torch.cat((y.factor, z.factor)), torch.cat((y.output, z.output), 1)
+        else:
+            assert isinstance(block, Unit)
+            scaled = _calibrate_unit(block, x, value_bits)
+            factor, x = scaled.factor, scaled.output
+        if consumer is not None:
+            _scale_input(consumer, factor)
 
 
-def best_bound(values: Tensor, trained_bound: float, value_bits: int) -> float:
-    """The bound among ``trained_bound / 2**k`` that quantizes `values` (any shape) with the least error."""
+class _Scaled:
+    """A unit's output after rescaling, and per channel what its consumer has to multiply by."""
+
+    def __init__(self, output: Tensor, factor: Tensor) -> None:
+        self.output, self.factor = output, factor
+
+
+def _calibrate_unit(unit: Unit, x: Tensor, value_bits: int) -> _Scaled:
+    if unit.relu is None:
+        return _Scaled(unit(x), torch.ones(unit.out_channels))
+    clip = best_clip(_before_pool(unit, x), value_bits)
+    conv = unit.weighted()[-1]
+    assert conv.bias is not None
+    conv.weight.div_(clip)
+    conv.bias.div_(clip)
+    unit.relu.bound = UNIT_BOUND
+    return _Scaled(unit(x), torch.full((unit.out_channels,), clip))
+
+
+def _before_pool(unit: Unit, x: Tensor) -> Tensor:
+    """What leaves the ReLU, ahead of a global pool that follows it."""
+    pool = unit.pool
+    unit.pool = "none" if pool == "global_after_relu" else pool
+    output = unit(x)
+    unit.pool = pool
+    return output
+
+
+def best_clip(values: Tensor, value_bits: int) -> float:
+    """The upper bound under which `values` lose least in the mean square on ``2**value_bits`` levels.
+
+    Args:
+        values: any shape, not negative.
+        value_bits: bits without a sign.
+
+    Returns:
+        A share of the largest value; 1.0 where all values are zero.
+    """
     flat = values.flatten()
     flat = flat[:: max(1, flat.numel() // SAMPLES_PER_LAYER)]
-    candidates = [trained_bound * 2.0**-halving for halving in range(HALVINGS)]
-    errors = []
-    for bound in candidates:
-        grid = bounded_grid(value_bits, bound)
-        step = 2.0**-grid.frac_bits
-        codes = torch.floor(flat / step + 0.5).clamp(0, grid.largest_code)
-        errors.append(float((codes * step - flat).square().mean()))
-    return candidates[errors.index(min(errors))]
+    largest = float(flat.max())
+    if largest <= 0.0:
+        return UNIT_BOUND
+    clips = [largest * (index + 1) / CLIP_CANDIDATES for index in range(CLIP_CANDIDATES)]
+    errors = [_quantization_error(flat, clip, value_bits) for clip in clips]
+    return clips[errors.index(min(errors))]
 
 
-def _keep(outputs: dict[BoundedReLU, Tensor]):  # noqa: ANN202 - a hook
-    def hook(module: nn.Module, _: object, output: Tensor) -> None:
-        assert isinstance(module, BoundedReLU)
-        outputs[module] = output
-
-    return hook
+def _quantization_error(values: Tensor, clip: float, value_bits: int) -> float:
+    step = clip / 2**value_bits
+    codes = torch.floor(values / step + 0.5).clamp(0, 2**value_bits - 1)
+    return float((codes * step - values).square().mean())
 
 
-def _share_bound(first: BoundedReLU | None, second: BoundedReLU | None) -> None:
-    assert first is not None
-    assert second is not None
-    first.bound = second.bound = max(first.bound, second.bound)
+def _scale_input(consumer: nn.Module, factor: Tensor) -> None:
+    """Multiply the weights that read each input channel by `factor` (C,)."""
+    if isinstance(consumer, GhostModule):
+        return _scale_input(consumer.primary, factor)
+    assert isinstance(consumer, Unit)
+    conv = consumer.weighted()[-1]
+    if isinstance(consumer, SeparableUnit) and consumer.ghost:
+        factor = factor.repeat(2)  # [x, depthwise(x)]
+    depthwise = isinstance(consumer, ConvUnit) and conv.groups > 1
+    conv.weight.mul_(factor.view(-1, 1, 1, 1) if depthwise else factor.view(1, -1, 1, 1))
