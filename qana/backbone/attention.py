@@ -58,14 +58,16 @@ class SpatialEca(nn.Module):
 
 
 class AnnealedGate(nn.Module):
-    """x * ((1 - a) g(x) + a mean(g)), with a moved from 0 to 1 during training.
+    """A gate that ends as a constant: x * ((1 - a) g(x) + a mean(g)), with a moved from 0 to 1 in training.
+
+    In evaluation it is the constant already, x * mean(g): validation sees the network that will be folded.
 
     Args:
         gate: maps (N, C, H, W) to gates that broadcast over it.
         channels: C.
 
     Attributes:
-        annealing: a; 1 once the gate is a constant and can be folded.
+        annealing: a.
         mean: (1, C, 1, 1), running mean of the gate over data and positions.
     """
 
@@ -80,13 +82,14 @@ class AnnealedGate(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) in and out."""
-        if float(self.annealing) >= 1.0:
+        share = float(self.annealing)
+        if not self.training or share >= 1.0:
             return x * self.mean
         gates = self.gate(x)
-        if self.training:
-            with torch.no_grad():
-                self.mean.lerp_(gates.mean((0, 2, 3), keepdim=True), _MEAN_MOMENTUM)
-        return x * torch.lerp(gates, self.mean.expand_as(gates), float(self.annealing))
+        with torch.no_grad():
+            self.mean.lerp_(gates.mean((0, 2, 3), keepdim=True), _MEAN_MOMENTUM)
+        # A copy, because the running mean changes in place before the backward pass.
+        return x * torch.lerp(gates, self.mean.clone().expand_as(gates), share)
 
 
 def set_gate_annealing(network: nn.Module, share: float) -> None:

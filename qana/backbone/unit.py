@@ -29,7 +29,9 @@ class Unit(nn.Module):
         relu: the bounded activation, or None where the unit gives logits.
     """
 
-    def __init__(self, out_channels: int, *, pool: Pool, bound: float | None, gate: nn.Module | None = None) -> None:
+    def __init__(
+        self, out_channels: int, *, pool: Pool, bound: float | None, gate: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.out_channels = out_channels
         self.norm: nn.Module = nn.BatchNorm2d(out_channels)

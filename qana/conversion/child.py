@@ -62,7 +62,10 @@ def run_child(
     """
     with log.open("wb") as log_file:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, str(job)], stdout=subprocess.PIPE, stderr=log_file, env=_environment()
+            [sys.executable, "-m", module, str(job)],
+            stdout=subprocess.PIPE,
+            stderr=log_file,
+            env=_environment(),
         )
     watch = _Watch(process, limits)
     watch.start()

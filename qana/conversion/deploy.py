@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from qana.backbone.ghost import GhostModule
 from qana.backbone.padding import pad_same
-from qana.backbone.unit import ConvUnit, HeadUnit, SeparableUnit, Unit
+from qana.backbone.unit import HeadUnit, SeparableUnit, Unit
 from qana.quantization.network import QuantizedNetwork
 from qana.quantization.unit import IDENTITY_WEIGHT, QuantizedUnit
 

@@ -2,7 +2,7 @@
 
 from qana.quantization.fold import fold
 from qana.quantization.network import QuantizedNetwork
-from qana.quantization.scheme import Quantization
+from qana.quantization.scheme import NoQuantization, Quantization
 from qana.quantization.unit import QuantizedUnit
 
-__all__ = ["Quantization", "QuantizedNetwork", "QuantizedUnit", "fold"]
+__all__ = ["NoQuantization", "Quantization", "QuantizedNetwork", "QuantizedUnit", "fold"]

@@ -49,8 +49,8 @@ def rescale_v1(acc: Accumulator, grid: ActivationGrid, *, pool: Pool, bound: flo
 
     with step = 1 / output scale and step' = floor(16 step) / 16. Threshold and step are set by
     ``cnn2snn/quantizeml/outputs.py:set_output_v1_variables``; the division was found by trying: over 131,072
-    outputs of a separable layer this rule agrees with akida 2.19.3 on every one, flooring with the full step on
-    none of the ties. The bound needs no clipping of its own: it lies above the largest code.
+    outputs of a separable layer this rule gives what akida 2.19.3 gives, rounding up with the whole step
+    misses 47. The bound needs no clipping of its own: it lies above the largest code.
 
     Args:
         acc: accumulator of the layer.

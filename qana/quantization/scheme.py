@@ -66,13 +66,21 @@ class Quantization:
         value_bits = self._value_bits()
         folded = fold(network)
         calibrate(folded, images[: self.calibration_images], value_bits=value_bits)
-        return QuantizedNetwork(
+        quantized = QuantizedNetwork(
             folded,
             bits=Bits(self.weight_bits, value_bits, POOLED_BITS),
             input_weight_bits=self.input_weight_bits,
             generation=self.generation,
         )
+        return quantized.train()
 
     def _value_bits(self) -> int:
         # Akida v2 stores activations of 8 bits with a sign, fewer without one.
         return self.activation_bits - 1 if self.activation_bits == 8 else self.activation_bits
+
+
+class NoQuantization:
+    """The float network stays as it is: instantiating gives None, which every stage reads as such."""
+
+    def __new__(cls) -> None:  # type: ignore[misc]
+        return None

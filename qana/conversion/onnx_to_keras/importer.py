@@ -43,7 +43,9 @@ class Importer:
         """A constant input that has to be there and be finite."""
         array = self.graph.constant(node, index)
         if array is None:
-            raise UnsupportedNodeError(f"{node.name} ({node.operation}): weights that are computed, not constant")
+            raise UnsupportedNodeError(
+                f"{node.name} ({node.operation}): weights that are computed, not constant"
+            )
         if not np.isfinite(array).all():
             raise UnsupportedNodeError(f"{node.name} ({node.operation}): weights that are not finite")
         return array

@@ -74,7 +74,9 @@ def clip(importer: Importer, node: Node) -> Any:
     """Clip(0, max) as a bounded ReLU."""
     low = scalar(importer.graph.constant(node, 1), -np.inf)
     high = scalar(importer.graph.constant(node, 2), np.inf)
-    _require(node, low == 0 and np.isfinite(high), f"a clip to [{low:g}, {high:g}]; only [0, bound] is a ReLU")
+    _require(
+        node, low == 0 and np.isfinite(high), f"a clip to [{low:g}, {high:g}]; only [0, bound] is a ReLU"
+    )
     return layers.ReLU(max_value=high, name=importer.name(node))(importer.value(node.inputs[0]))
 
 

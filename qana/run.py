@@ -1,0 +1,96 @@
+"""One experiment as a readable sentence. The only function that sees the composed config."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from qana.callback import ConversionEvaluation, RunContext
+from qana.console import console
+from qana.evaluation import RunInfo, print_summary
+from qana.provenance import config_hash, environment, git_state, package_versions
+from qana.tracking.sweep import parent_run_id
+from qana.tracking.tracked_run import TrackedRun
+
+# Constructor arguments that come from the stages before, and so must not stand in a YAML file.
+SUPPLIED: dict[str, set[str]] = {"backbone": {"num_classes"}}
+
+
+def run(cfg: DictConfig) -> dict[str, Any]:
+    """Run one experiment: data, network, training, conversion, measurements, report.
+
+    Args:
+        cfg: composed and checked config.
+
+    Returns:
+        The report, as in report.json.
+    """
+    started_s, started = time.monotonic(), datetime.now(timezone.utc).isoformat(timespec="seconds")
+    config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    console.rule(f"[bold]{config['name']}[/bold]")
+
+    training = instantiate(cfg.training)
+    training.seed_everything()
+    splits = instantiate(cfg.dataset).load()
+    network = instantiate(cfg.backbone, num_classes=splits.num_classes)
+    quantization = instantiate(cfg.quantization)
+    target = instantiate(cfg.conversion)
+    evaluation = instantiate(cfg.evaluation)
+    tracking = instantiate(cfg.tracking)
+    target.check(network, quantization, splits.image_shape)  # illegal for the chip? fail now
+
+    folder = Path(config["output_dir"])
+    _write_provenance(folder, config)
+    tags = {"overrides": " ".join(HydraConfig.get().overrides.task), "config_hash": config_hash(config)}
+    with tracking.run(config["name"], params=config, tags=tags, parent=parent_run_id()) as tracked:
+        end_of_run = ConversionEvaluation(
+            target=target,
+            evaluation=evaluation,
+            tracked=tracked,
+            splits=splits,
+            float_network=network,
+            quantization=quantization,
+            context=RunContext(
+                folder, config, _run_info(tracked, config, started), started_s, package_versions()
+            ),
+        )
+        training.fit(
+            network,
+            splits,
+            quantization=quantization,
+            callbacks=[end_of_run],
+            logger=tracked.lightning_logger(),
+            folder=folder,
+        )
+    report: dict[str, Any] = json.loads((folder / "report.json").read_text())
+    print_summary(report, report_path=folder / "report.html", ui_command=tracking.ui_command())
+    return report
+
+
+def _write_provenance(folder: Path, config: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    (folder / "environment.json").write_text(json.dumps(environment(), indent=2) + "\n")
+
+
+def _run_info(tracked: TrackedRun, config: dict[str, Any], started: str) -> RunInfo:
+    sha, dirty = git_state()
+    return RunInfo(
+        id=tracked.run_id,
+        name=config["name"],
+        config_hash=config_hash(config),
+        git_sha=sha,
+        dirty=dirty,
+        seed=config["seed"],
+        started=started,
+        duration_s=0.0,
+        status="RUNNING",
+    )

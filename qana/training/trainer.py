@@ -1,0 +1,271 @@
+"""What `training=` chooses: a float phase, then a quantized one, each ending on its best validation score."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from pytorch_lightning.loggers import Logger
+from torch import nn
+
+from qana.backbone.network import Network
+from qana.dataset import Augmentation, EvalBatches, Splits, TrainBatches
+from qana.errors import QanaError
+from qana.quantization import Quantization
+from qana.training.classifier import Classifier, Schedule
+from qana.training.epoch_progress import EpochProgress
+
+_HUSHED = (
+    ".*LeafSpec.*is deprecated",  # Lightning's own use of torch
+    "The number of training batches",  # epochs are logged, steps are not
+    "Checkpoint directory .* exists",  # the run's folder, second phase
+    "GPU available but not used",  # training=cpu says so
+    ".*does not have many workers",  # batches come from memory
+)
+
+
+class Training:
+    """Trains a float network and, with a quantization, its quantized twin.
+
+    Args:
+        float_epochs: epochs of the float phase, at least 1.
+        quantized_epochs: epochs of quantization-aware training, at least 1.
+        learning_rate: peak rate of the float phase.
+        quantized_learning_rate: peak rate of the quantized phase.
+        weight_decay: see `Classifier`.
+        schedule: see `Classifier`.
+        warmup_share: see `Classifier`.
+        label_smoothing: see `Classifier`.
+        gate_annealing: see `Classifier`.
+        batch_size: training images per step and device.
+        eval_batch_size: validation images per step and device.
+        sampler: ``instance``, ``sqrt`` or ``balanced``.
+        augmentation: of the training images; null for none.
+        patience: epochs without a better validation macro F1 before a phase stops early.
+        accelerator: Lightning's: ``cpu``, ``gpu``.
+        devices: how many.
+        strategy: Lightning's: ``auto``, or ``ddp_spawn`` for more than one device.
+        precision: Lightning's, in the float phase; the quantized phase needs whole numbers: ``32-true``.
+        deterministic: True to refuse operations that differ from run to run, ``warn`` to tell of them.
+        batches_per_epoch: training and validation batches of an epoch; null for all of them.
+        seed: of weights and batches.
+    """
+
+    def __init__(
+        self,
+        *,
+        float_epochs: int,
+        quantized_epochs: int,
+        learning_rate: float,
+        quantized_learning_rate: float,
+        weight_decay: float,
+        schedule: Schedule,
+        warmup_share: float,
+        label_smoothing: float,
+        gate_annealing: tuple[float, float],
+        batch_size: int,
+        eval_batch_size: int,
+        sampler: Literal["instance", "sqrt", "balanced"],
+        augmentation: Augmentation | None,
+        patience: int,
+        accelerator: str,
+        devices: int,
+        strategy: str,
+        precision: str,
+        deterministic: bool | Literal["warn"],
+        batches_per_epoch: int | None,
+        seed: int,
+    ) -> None:
+        self.float_epochs, self.quantized_epochs = float_epochs, quantized_epochs
+        self.learning_rate, self.quantized_learning_rate = learning_rate, quantized_learning_rate
+        self.weight_decay, self.schedule = weight_decay, schedule
+        self.warmup_share, self.label_smoothing = warmup_share, label_smoothing
+        self.gate_annealing = (gate_annealing[0], gate_annealing[1])
+        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
+        self.sampler, self.augmentation, self.patience = sampler, augmentation, patience
+        self.accelerator, self.devices, self.strategy = accelerator, devices, strategy
+        self.precision, self.deterministic = precision, deterministic
+        self.batches_per_epoch, self.seed = batches_per_epoch, seed
+        self._check()
+
+    def seed_everything(self) -> None:
+        """Seed Python, NumPy and torch; to be called before the network is built."""
+        pl.seed_everything(self.seed, verbose=False)
+
+    def fit(
+        self,
+        network: Network,
+        splits: Splits,
+        *,
+        quantization: Quantization | None,
+        callbacks: Sequence[Callback],
+        logger: Logger,
+        folder: Path,
+    ) -> None:
+        """Train; the callbacks ride on the last phase and see its `Classifier`.
+
+        Args:
+            network: float network; holds the best float weights afterwards.
+            splits: images; `test` is not touched.
+            quantization: None for a float run.
+            callbacks: of the last phase; run after the best weights are back in place.
+            logger: of both phases.
+            folder: for checkpoints.
+        """
+        last = list(callbacks) if quantization is None else []
+        self._phase(
+            "float",
+            network,
+            splits,
+            self.float_epochs,
+            self.learning_rate,
+            self.precision,
+            last,
+            logger,
+            folder,
+        )
+        if quantization is None:
+            return
+        quantized = quantization.apply(network, self._calibration_images(splits, quantization))
+        self._phase(
+            "quantized",
+            quantized,
+            splits,
+            self.quantized_epochs,
+            self.quantized_learning_rate,
+            "32-true",
+            list(callbacks),
+            logger,
+            folder,
+        )
+
+    def _phase(
+        self,
+        phase: str,
+        network: nn.Module,
+        splits: Splits,
+        epochs: int,
+        learning_rate: float,
+        precision: str,
+        callbacks: list[Callback],
+        logger: Logger,
+        folder: Path,
+    ) -> None:
+        module = Classifier(
+            network,
+            num_classes=splits.num_classes,
+            phase=phase,
+            learning_rate=learning_rate,
+            weight_decay=self.weight_decay,
+            schedule=self.schedule,
+            warmup_share=self.warmup_share,
+            label_smoothing=self.label_smoothing,
+            gate_annealing=self.gate_annealing,
+        )
+        checkpoint = ModelCheckpoint(
+            folder / "checkpoints",
+            filename=f"best-{phase}",
+            monitor=module.monitored,
+            mode="max",
+            auto_insert_metric_name=False,
+            enable_version_counter=False,
+        )
+        stop = EarlyStopping(module.monitored, patience=self.patience, mode="max")
+        bar = EpochProgress(f"train {phase} network", module.monitored)
+        restore = RestoreBest(checkpoint)
+        trainer = self._trainer(epochs, precision, [checkpoint, stop, bar, restore, *callbacks], logger)
+        batches = TrainBatches(
+            splits.train,
+            batch_size=self.batch_size,
+            augmentation=self.augmentation,
+            sampler=self.sampler,
+            seed=self.seed,
+        )
+        with _lightning_hushed():
+            trainer.fit(module, batches, EvalBatches(splits.val, self.eval_batch_size))
+        network.cpu()
+
+    def _trainer(self, epochs: int, precision: str, callbacks: list[Callback], logger: Logger) -> pl.Trainer:
+        with _lightning_hushed():
+            return pl.Trainer(
+                max_epochs=epochs,
+                accelerator=self.accelerator,
+                devices=self.devices,
+                strategy=self.strategy,
+                precision=precision,  # type: ignore[arg-type]
+                deterministic=self.deterministic,
+                callbacks=callbacks,
+                logger=logger,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                num_sanity_val_steps=0,
+                log_every_n_steps=1_000_000,  # epochs are logged, steps are not
+                use_distributed_sampler=False,  # the batches share themselves out
+                limit_train_batches=self.batches_per_epoch if self.batches_per_epoch else 1.0,
+                limit_val_batches=self.batches_per_epoch if self.batches_per_epoch else 1.0,
+            )
+
+    def _calibration_images(self, splits: Splits, quantization: Quantization) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(self.seed)
+        rows = torch.randperm(len(splits.train), generator=generator)[: quantization.calibration_images]
+        images = torch.from_numpy(splits.train.images[rows.sort().values.numpy()])
+        return images.permute(0, 3, 1, 2).float().contiguous()
+
+    def _check(self) -> None:
+        start, end = self.gate_annealing
+        faults = {
+            "training.float_epochs": self.float_epochs < 1,
+            "training.quantized_epochs": self.quantized_epochs < 1,
+            "training.learning_rate": self.learning_rate <= 0,
+            "training.quantized_learning_rate": self.quantized_learning_rate <= 0,
+            "training.weight_decay": self.weight_decay < 0,
+            "training.warmup_share": not 0 < self.warmup_share < 1,
+            "training.label_smoothing": not 0 <= self.label_smoothing < 1,
+            "training.gate_annealing": not 0 <= start < end <= 1,
+            "training.batch_size": self.batch_size < 1,
+            "training.eval_batch_size": self.eval_batch_size < 1,
+            "training.patience": self.patience < 1,
+            "training.devices": self.devices < 1,
+            "training.batches_per_epoch": self.batches_per_epoch is not None and self.batches_per_epoch < 1,
+            "training.accelerator": self.accelerator == "gpu" and not torch.cuda.is_available(),
+        }
+        wrong = [f"{key} = {getattr(self, key.split('.')[1])}" for key, fault in faults.items() if fault]
+        if wrong:
+            raise QanaError(
+                f"{len(wrong)} training value(s) cannot be used",
+                where=", ".join(wrong),
+                allowed="counts of at least 1, positive rates, shares between 0 and 1 in rising order,"
+                " a GPU only where torch sees one",
+                fix="correct the values named above, or choose training=cpu",
+            )
+
+
+@contextmanager
+def _lightning_hushed() -> Iterator[None]:
+    """Keep Lightning from telling what the config decided or what only it can mend."""
+    for name in ("pytorch_lightning", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        for message in _HUSHED:
+            warnings.filterwarnings("ignore", message=message)
+        yield
+
+
+class RestoreBest(Callback):
+    """Puts the best weights of a phase back before the callbacks behind it look at the network."""
+
+    def __init__(self, checkpoint: ModelCheckpoint) -> None:
+        self._checkpoint = checkpoint
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        path = self._checkpoint.best_model_path
+        if path:
+            state = torch.load(path, map_location=pl_module.device, weights_only=True)["state_dict"]
+            pl_module.load_state_dict(state)
