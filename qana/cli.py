@@ -48,6 +48,8 @@ def _prepare_environment() -> None:
     """Settings that the heavy packages read while they are imported; what the user set stays."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    # Threads that wait asleep: on a machine with other work, spinning ones slow training down tenfold.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to `tell`, not to Hydra's own printer
 
 

@@ -51,10 +51,10 @@ class SpatialEca(nn.Module):
         self.conv = nn.Conv2d(1, 1, (kernel_size, 1), padding=(kernel_size // 2, 0), bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to gates in (0, 1), (N, C, H, W)."""
-        context = F.adaptive_avg_pool2d(x, self.grid)  # (N, C, grid, grid)
-        gates = torch.sigmoid(self.conv(context.flatten(2).unsqueeze(1)).squeeze(1))
-        return F.interpolate(gates.view_as(context), size=x.shape[2:], mode="nearest")
+        """(N, C, H, W) to gates in (0, 1), one per region, (N, C, grid, grid)."""
+        context = _pool_regions(x, self.grid)
+        gates = self.conv(context.flatten(2).unsqueeze(1)).squeeze(1)  # (N, C, grid * grid)
+        return torch.sigmoid(gates).unflatten(2, (self.grid, self.grid))
 
 
 class AnnealedGate(nn.Module):
@@ -63,7 +63,7 @@ class AnnealedGate(nn.Module):
     In evaluation it is the constant already, x * mean(g): validation sees the network that will be folded.
 
     Args:
-        gate: maps (N, C, H, W) to gates that broadcast over it.
+        gate: maps (N, C, H, W) to gates (N, C, 1, 1), or (N, C, g, g) for a grid of regions.
         channels: C.
 
     Attributes:
@@ -88,8 +88,28 @@ class AnnealedGate(nn.Module):
         gates = self.gate(x)
         with torch.no_grad():
             self.mean.lerp_(gates.mean((0, 2, 3), keepdim=True), _MEAN_MOMENTUM)
-        # A copy, because the running mean changes in place before the backward pass.
-        return x * torch.lerp(gates, self.mean.clone().expand_as(gates), share)
+        # A copy, because the running mean changes in place before the backward pass. Blended before they are
+        # spread over the map, where it is cheap.
+        return _times_regions(x, torch.lerp(gates, self.mean.clone().expand_as(gates), share))
+
+
+def _pool_regions(x: Tensor, grid: int) -> Tensor:
+    """Mean of each of grid x grid regions: (N, C, H, W) to (N, C, grid, grid)."""
+    height, width = x.shape[2:]
+    if height % grid or width % grid:
+        return F.adaptive_avg_pool2d(x, grid)
+    return F.avg_pool2d(x, (height // grid, width // grid))  # the same, and far faster backwards
+
+
+def _times_regions(x: Tensor, gates: Tensor) -> Tensor:
+    """X times the gate of its region; gates are (N, C, 1, 1) or (N, C, grid, grid)."""
+    (height, width), grid = x.shape[2:], gates.shape[2]
+    if grid == 1:
+        return x * gates
+    if height % grid or width % grid:
+        return x * F.interpolate(gates, size=x.shape[2:], mode="nearest")
+    regions = x.unflatten(3, (grid, -1)).unflatten(2, (grid, -1))  # (N, C, grid, H', grid, W')
+    return (regions * gates[:, :, :, None, :, None]).flatten(4).flatten(2, 3)
 
 
 def set_gate_annealing(network: nn.Module, share: float) -> None:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from qana.backbone.bounded_relu import BoundedReLU
-from qana.backbone.padding import pad_same
+from qana.backbone.padding import SameConv2d
 
 Pool = Literal["none", "max", "global_before_relu", "global_after_relu"]
 
@@ -23,7 +23,7 @@ class Unit(nn.Module):
 
     Attributes:
         norm: batch normalization, or an identity once folded.
-        gate: channel attention on the normalized features, or an identity once folded.
+        gate: channel attention on the normalized and pooled features, or an identity once folded.
         pool: ``max`` is 2x2 with stride 2; a global average comes before the ReLU on Akida v1 and behind
             it on v2, as each generation wants it.
         relu: the bounded activation, or None where the unit gives logits.
@@ -49,11 +49,12 @@ class Unit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C_in, H, W) to (N, C_out, H', W'); H' = W' = 1 behind a global pool."""
-        x = self.gate(self.norm(self.linear(x)))
+        x = self.norm(self.linear(x))
         if self.pool == "max":
             x = F.max_pool2d(x, 2, 2, ceil_mode=True)
         if self.pool == "global_before_relu":
             x = x.mean((2, 3), keepdim=True)
+        x = self.gate(x)  # behind the pool, where it is cheap: a positive factor commutes with both
         if self.relu is not None:
             x = self.relu(x)
         if self.pool == "global_after_relu":
@@ -91,13 +92,15 @@ class ConvUnit(Unit):
     ) -> None:
         super().__init__(out_channels, pool=pool, bound=bound, gate=gate)
         groups = in_channels if depthwise else 1
-        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, groups=groups, bias=False)
+        self.conv = SameConv2d(
+            in_channels, out_channels, kernel_size, stride=stride, groups=groups, bias=False
+        )
         self.input_scale = input_scale
 
     def linear(self, x: Tensor) -> Tensor:
         if self.input_scale != 1.0:
             x = x * self.input_scale
-        return self.conv(pad_same(x, self.conv.kernel_size[0], self.conv.stride[0]))
+        return self.conv(x)
 
     def weighted(self) -> list[nn.Conv2d]:
         return [self.conv]
@@ -135,11 +138,13 @@ class SeparableUnit(Unit):
         if ghost and stride != 1:
             raise ValueError("a ghost unit keeps its resolution: stride must be 1")
         self.ghost = ghost
-        self.depthwise = nn.Conv2d(in_channels, in_channels, 3, stride, groups=in_channels, bias=False)
-        self.conv = nn.Conv2d(in_channels * (2 if ghost else 1), out_channels, 1, bias=False)
+        self.depthwise = SameConv2d(
+            in_channels, in_channels, 3, stride=stride, groups=in_channels, bias=False
+        )
+        self.conv = SameConv2d(in_channels * (2 if ghost else 1), out_channels, 1, bias=False)
 
     def linear(self, x: Tensor) -> Tensor:
-        cheap = self.depthwise(pad_same(x, 3, self.depthwise.stride[0]))
+        cheap = self.depthwise(x)
         return self.conv(torch.cat((x, cheap), 1) if self.ghost else cheap)
 
     def weighted(self) -> list[nn.Conv2d]:
@@ -157,7 +162,7 @@ class HeadUnit(Unit):
     def __init__(self, in_channels: int, num_classes: int) -> None:
         super().__init__(num_classes, pool="none", bound=None)
         self.norm = nn.Identity()
-        self.conv = nn.Conv2d(in_channels, num_classes, 1)
+        self.conv = SameConv2d(in_channels, num_classes, 1)
 
     def linear(self, x: Tensor) -> Tensor:
         return self.conv(x)

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from qana.backbone.ghost import GhostModule
-from qana.backbone.padding import pad_same
+from qana.backbone.padding import SameConv2d
 from qana.backbone.unit import HeadUnit, SeparableUnit, Unit
 from qana.quantization.network import QuantizedNetwork
 from qana.quantization.unit import IDENTITY_WEIGHT, QuantizedUnit
@@ -63,11 +63,11 @@ class DeployedUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.depthwise is not None:
-            x = _convolve(self.depthwise, x)
+            x = self.depthwise(x)
         if isinstance(self.conv, nn.Linear):
             return self.conv(x.flatten(1))
         assert isinstance(self.conv, nn.Conv2d)
-        x = _convolve(self.conv, x)
+        x = self.conv(x)
         if self.unit_pool == "max":
             x = F.max_pool2d(x, 2, 2, ceil_mode=True)
         if self.unit_pool == "global_before_relu":
@@ -143,15 +143,15 @@ def _plan(block: nn.Module, path: str, copies: int) -> PlannedLayer:
     )
 
 
-def _convolve(conv: nn.Conv2d, x: Tensor) -> Tensor:
-    return conv(pad_same(x, conv.kernel_size[0], conv.stride[0]))
-
-
 def _repeated(conv: nn.Conv2d, copies: int) -> nn.Conv2d:
     """The same convolution with all its outputs `copies` times, one block behind the other."""
     groups = conv.groups * copies if conv.groups > 1 else 1
-    plain = nn.Conv2d(
-        conv.in_channels, conv.out_channels * copies, conv.kernel_size[0], conv.stride[0], groups=groups
+    plain = SameConv2d(
+        conv.in_channels,
+        conv.out_channels * copies,
+        conv.kernel_size[0],
+        stride=conv.stride[0],
+        groups=groups,
     )
     assert conv.bias is not None
     plain.weight = nn.Parameter(conv.weight.detach().repeat(copies, 1, 1, 1))
@@ -166,7 +166,7 @@ def _depthwise(unit: SeparableUnit, conv: nn.Conv2d) -> nn.Conv2d:
         identity[:, :, 1, 1] = IDENTITY_WEIGHT
         kernels = torch.cat((identity, kernels))
     channels = len(kernels)
-    plain = nn.Conv2d(channels, channels, 3, conv.stride[0], groups=channels, bias=False)
+    plain = SameConv2d(channels, channels, 3, stride=conv.stride[0], groups=channels, bias=False)
     plain.weight = nn.Parameter(kernels)
     return plain
 

@@ -34,17 +34,19 @@ class Quantization:
         generation: int,
         calibration_images: int,
     ) -> None:
-        bits = {
-            "weight_bits": weight_bits,
-            "activation_bits": activation_bits,
-            "input_weight_bits": input_weight_bits,
+        faults = {
+            "weight_bits": (weight_bits, not 2 <= weight_bits <= 8),
+            "activation_bits": (activation_bits, not 2 <= activation_bits <= 8),
+            "input_weight_bits": (input_weight_bits, not 2 <= input_weight_bits <= 8),
+            "generation": (generation, generation not in (1, 2)),
+            "calibration_images": (calibration_images, calibration_images < 1),
         }
-        wrong = {name: value for name, value in bits.items() if not 2 <= value <= 8}
-        if wrong or generation not in (1, 2):
+        wrong = [f"{name} = {value}" for name, (value, fault) in faults.items() if fault]
+        if wrong:
             raise QanaError(
-                f"quantization to {wrong or {'generation': generation}} is not possible",
-                where="quantization." + ", quantization.".join(wrong or {"generation": 0}),
-                allowed="2 to 8 bits; generation 1 or 2",
+                f"quantization with {', '.join(wrong)} is not possible",
+                where=", ".join(f"quantization.{fault}" for fault in wrong),
+                allowed="2 to 8 bits; generation 1 or 2; at least 1 calibration image",
                 fix="choose quantization=w4a4 or quantization=w8a8",
             )
         self.weight_bits = weight_bits

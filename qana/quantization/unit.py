@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from qana.backbone.padding import pad_same
-from qana.backbone.unit import ConvUnit, SeparableUnit, Unit
+from qana.backbone.padding import convolve_same
+from qana.backbone.unit import SeparableUnit, Unit
 from qana.quantization.grid import (
     ActivationGrid,
     bias_codes,
@@ -85,9 +84,7 @@ class QuantizedUnit(nn.Module):
         if isinstance(self.unit, SeparableUnit):
             x, depthwise_scale = self._depthwise(x, first[0], ghost=self.unit.ghost)
             scale = depthwise_scale * scale
-        elif isinstance(self.unit, ConvUnit):
-            x = pad_same(x, conv.kernel_size[0], conv.stride[0])
-        sums = F.conv2d(x, codes.to(x.dtype), stride=conv.stride, groups=conv.groups)
+        sums = convolve_same(x, codes.to(x.dtype), stride=conv.stride[0], groups=conv.groups)
         assert conv.bias is not None
         bias = bias_codes(conv.bias, scale, self.input_grid.frac_bits)
         return Accumulator(sums, bias, scale, self.input_grid.frac_bits)
@@ -96,8 +93,7 @@ class QuantizedUnit(nn.Module):
         """Depthwise sums over x, behind x itself in a ghost unit, and the one scale of the kernels."""
         scale = self.depthwise_scale(conv, ghost=ghost)
         codes = weight_codes(conv.weight, scale, self.bits.weight)
-        padded = pad_same(x, conv.kernel_size[0], conv.stride[0])
-        cheap = F.conv2d(padded, codes.to(x.dtype), stride=conv.stride, groups=conv.groups)
+        cheap = convolve_same(x, codes.to(x.dtype), stride=conv.stride[0], groups=conv.groups)
         if not ghost:
             return cheap, scale
         identity = weight_codes(torch.full_like(scale, IDENTITY_WEIGHT), scale, self.bits.weight)

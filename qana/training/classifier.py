@@ -64,6 +64,8 @@ class Classifier(pl.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, target = batch
+        # Channels last: a third faster on a processor for networks of 1x1 and depthwise convolutions.
+        images = images.contiguous(memory_format=torch.channels_last)
         loss = F.cross_entropy(self.network(images), target, label_smoothing=self.label_smoothing)
         if not torch.isfinite(loss):
             raise FloatingPointError(

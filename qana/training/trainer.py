@@ -159,7 +159,7 @@ class Training:
         folder: Path,
     ) -> None:
         module = Classifier(
-            network,
+            network.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
             num_classes=splits.num_classes,
             phase=phase,
             learning_rate=learning_rate,

@@ -1,0 +1,55 @@
+import pytest
+from small_networks import small_network
+
+from qana.backbone.unit import ConvUnit, SeparableUnit
+from qana.errors import QanaError
+
+
+def strides(network):
+    return [
+        (block.depthwise if isinstance(block, SeparableUnit) else block.conv).stride[0]
+        for block in network.blocks
+    ]
+
+
+def test_the_separable_form_ends_in_separable_layers_and_pools_before_the_activation():
+    blocks = small_network("akidanet", "separable").blocks
+    assert [type(block).__name__ for block in blocks] == [
+        *("ConvUnit",) * 3,
+        *("SeparableUnit",) * 2,
+        "HeadUnit",
+    ]
+    assert [block.pool for block in blocks] == ["none"] * 4 + ["global_before_relu", "none"]
+    assert not any(block.ghost for block in blocks if isinstance(block, SeparableUnit))
+
+
+def test_the_concat_form_splits_each_separable_layer_in_two_with_an_activation_each():
+    blocks = small_network("akidanet", "concat").blocks
+    assert all(isinstance(block, ConvUnit) for block in blocks[:-1])
+    assert [block.conv.groups for block in blocks] == [1, 1, 1, 8, 1, 12, 1, 1]
+    assert [block.pool for block in blocks] == ["none"] * 6 + ["global_after_relu", "none"]
+    assert all(block.relu is not None for block in blocks[:-1])
+
+
+def test_resolution_halves_in_the_stem_in_every_second_convolution_and_in_the_first_separable():
+    network = small_network("akidanet", "separable", conv_widths=[8, 8, 8], separable_widths=[12, 12, 16])
+    assert strides(network) == [2, 1, 2, 1, 2, 1, 1, 1]
+
+
+def test_widths_follow_the_arguments():
+    blocks = small_network("akidanet", "separable").blocks
+    assert [block.out_channels for block in blocks] == [4, 8, 8, 12, 16, 3]
+
+
+def test_an_unknown_form_is_refused_with_all_four_parts():
+    with pytest.raises(QanaError, match="unknown form 'residual'") as caught:
+        small_network("akidanet", "residual")
+    error = caught.value
+    assert error.where == "backbone.form"
+    assert error.allowed == "separable, concat"
+    assert "target" in error.fix
+
+
+def test_a_bound_that_is_no_power_of_two_is_refused():
+    with pytest.raises(QanaError, match="not a power of two"):
+        small_network("akidanet", "separable", activation_bound=3.0)

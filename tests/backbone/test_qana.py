@@ -1,0 +1,107 @@
+import pytest
+from small_networks import small_network
+
+from qana.backbone.attention import AnnealedGate, SpatialEca, SqueezeExcitation
+from qana.backbone.ghost import GhostModule
+from qana.backbone.network import PIXEL_SCALE
+from qana.backbone.unit import ConvUnit, HeadUnit, SeparableUnit, Unit
+from qana.errors import QanaError
+
+
+def shapes(network):
+    """Output channels and pool of every block."""
+    return [
+        (type(block).__name__, getattr(block, "out_channels", None), getattr(block, "pool", None))
+        for block in network.blocks
+    ]
+
+
+def test_the_separable_form_holds_only_what_akida_1_runs():
+    network = small_network("qana", "separable")
+    assert shapes(network) == [
+        ("ConvUnit", 6, "none"),
+        ("ConvUnit", 4, "none"),  # primary half of the first ghost module of 8 channels
+        ("SeparableUnit", 4, "none"),  # its cheap half, fused with the next primary
+        ("SeparableUnit", 12, "max"),
+        ("ConvUnit", 6, "none"),
+        ("SeparableUnit", 16, "global_before_relu"),
+        ("HeadUnit", 3, "none"),
+    ]
+    assert not any(isinstance(unit, ConvUnit) and unit.conv.groups > 1 for unit in network.modules())
+
+
+def test_the_concat_form_holds_only_what_akida_2_runs():
+    network = small_network("qana", "concat")
+    assert shapes(network) == [
+        ("ConvUnit", 6, "none"),
+        ("GhostModule", None, None),
+        ("GhostModule", None, None),
+        ("ConvUnit", 12, "max"),
+        ("GhostModule", None, None),
+        ("ConvUnit", 16, "global_after_relu"),
+        ("HeadUnit", 3, "none"),
+    ]
+    assert not any(isinstance(unit, SeparableUnit) for unit in network.modules())
+
+
+def test_every_ghost_of_the_concat_form_has_an_activation_on_both_branches():
+    ghosts = [m for m in small_network("qana", "concat").modules() if isinstance(m, GhostModule)]
+    assert ghosts
+    assert all(ghost.primary.relu is not None and ghost.cheap.relu is not None for ghost in ghosts)
+
+
+@pytest.mark.parametrize("form", ["separable", "concat"])
+def test_only_the_stem_reads_pixels_and_only_the_head_has_no_activation(form):
+    units = [m for m in small_network("qana", form).modules() if isinstance(m, Unit)]
+    scaled = [u for u in units if isinstance(u, ConvUnit) and u.input_scale != 1.0]
+    assert scaled == units[:1]
+    assert units[0].input_scale == PIXEL_SCALE == 1 / 255
+    assert [u for u in units if u.relu is None] == units[-1:]
+    assert isinstance(units[-1], HeadUnit)
+    assert {u.relu.bound for u in units[:-1]} == {4.0}
+
+
+@pytest.mark.parametrize("form", ["separable", "concat"])
+def test_attention_sits_on_ghost_primaries_and_on_transitions(form):
+    network = small_network("qana", form, ghost_attention="sa_eca", transition_attention="se")
+    gates = [m.gate for m in network.modules() if isinstance(m, AnnealedGate)]
+    kinds = [SpatialEca if isinstance(gate, SpatialEca) else SqueezeExcitation for gate in gates]
+    assert kinds == [SpatialEca, SpatialEca, SqueezeExcitation, SpatialEca, SqueezeExcitation]
+
+
+@pytest.mark.parametrize("form", ["separable", "concat"])
+def test_without_attention_there_is_no_gate(form):
+    network = small_network("qana", form, ghost_attention="none", transition_attention="none")
+    assert not any(isinstance(module, AnnealedGate) for module in network.modules())
+
+
+def test_all_faults_are_listed_at_once_with_all_four_parts():
+    with pytest.raises(QanaError, match="cannot be built") as caught:
+        small_network("qana", "residual", widths=[8, 9, 0], depths=[1, 0])
+    error = caught.value
+    for fault in ("form 'residual'", "3 widths beside 2 depths", "odd width 9", "depth 0"):
+        assert fault in error.what
+    assert error.where == "backbone.form, backbone.widths, backbone.depths"
+    assert "separable, concat" in error.allowed
+    assert error.fix
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (dict(widths=[], depths=[]), "0 widths beside 0 depths"),
+        (dict(widths=[8, 7]), "odd width 7"),
+        (dict(depths=[0, 1]), "depth 0"),
+        (dict(ghost_attention="cbam"), "unknown attention 'cbam'"),
+        (dict(transition_attention="cbam"), "unknown attention 'cbam'"),
+        (dict(activation_bound=6.0), "not a power of two"),
+    ],
+)
+def test_bad_arguments_are_refused(changes, message):
+    with pytest.raises(QanaError, match=message):
+        small_network("qana", "separable", **changes)
+
+
+def test_a_misspelt_argument_is_refused():
+    with pytest.raises(TypeError, match="width"):
+        small_network("qana", "separable", width=[8])
