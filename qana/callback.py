@@ -61,9 +61,6 @@ class ConversionEvaluation(pl.Callback):
         float_network: trained in the phase before, or the very network of this one.
         quantization: of the run, or None.
         context: see `RunContext`.
-
-    Attributes:
-        report: the report, once the run has ended well.
     """
 
     def __init__(
@@ -80,7 +77,6 @@ class ConversionEvaluation(pl.Callback):
         self._target, self._evaluation, self._tracked = target, evaluation, tracked
         self._splits, self._float_network = splits, float_network
         self._quantization, self._context = quantization, context
-        self.report: dict[str, Any] | None = None
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not trainer.is_global_zero:
@@ -91,14 +87,19 @@ class ConversionEvaluation(pl.Callback):
         if isinstance(network, QuantizedNetwork):
             network.snap()
         self._save_checkpoint(network, reference)
+        try:
+            self._convert_and_measure(network, reference)
+        finally:  # a conversion that failed leaves its model files and log, which are what one debugs with
+            self._tracked.log_artifacts(self._context.folder)
+
+    def _convert_and_measure(self, network: nn.Module, reference: Network) -> None:
         stages = self._torch_stages(network, reference)
         conversion = self._convert(network)
         if conversion is not None:
             stages.update(conversion.logits)
-        self.report = self._measure(reference, stages, conversion)
-        self._tracked.log_artifacts(self._context.folder)
-        self._tracked.log_metrics(report_metrics(self.report))
-        self._tracked.set_tags(report_tags(self.report))
+        report = self._measure(reference, stages, conversion)
+        self._tracked.log_metrics(report_metrics(report))
+        self._tracked.set_tags(report_tags(report))
 
     def _save_checkpoint(self, network: nn.Module, reference: Network) -> None:
         path = self._context.folder / "checkpoint.ckpt"

@@ -31,6 +31,13 @@ class QanaError(Exception):
         return _rebuild, (self.what, self.where, self.allowed, self.fix)
 
 
+class StageFailedError(RuntimeError):
+    """A stage ended without a result through no fault of the config; the text is one line that says why.
+
+    The command line tells the line, without a traceback, and leaves with exit code 1.
+    """
+
+
 def _rebuild(what: str, where: str, allowed: str, fix: str) -> QanaError:
     return QanaError(what, where=where, allowed=allowed, fix=fix)
 

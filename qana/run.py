@@ -39,13 +39,14 @@ def run(cfg: DictConfig) -> dict[str, Any]:
 
     training = instantiate(cfg.training)
     training.seed_everything()
-    splits = instantiate(cfg.dataset).load()
-    network = instantiate(cfg.backbone, num_classes=splits.num_classes)
+    source = instantiate(cfg.dataset)
+    network = instantiate(cfg.backbone, num_classes=len(source.classes))
     quantization = instantiate(cfg.quantization)
     target = instantiate(cfg.conversion)
     evaluation = instantiate(cfg.evaluation)
     tracking = instantiate(cfg.tracking)
-    target.check(network, quantization, splits.image_shape)  # illegal for the chip? fail now
+    target.check(network, quantization, source.image_shape)  # illegal for the chip? fail now
+    splits = source.load()
 
     folder = Path(config["output_dir"])
     _write_provenance(folder, config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 
-from qana.errors import QanaError
+from qana.errors import QanaError, StageFailedError
 from qana.tracking.termination import signal_behind
 
 DONE, FAILED, USER_ERROR = 0, 1, 2
@@ -14,8 +14,8 @@ DONE, FAILED, USER_ERROR = 0, 1, 2
 def tell(error: BaseException) -> int:
     """Write an error to stderr and return its exit code.
 
-    A user error is its four parts and 2; Ctrl-C and SIGTERM are one line and 130 or 143; anything else is a
-    traceback and 1.
+    A user error is its four parts and 2; Ctrl-C and SIGTERM are one line and 130 or 143; a stage that failed
+    is one line and 1; anything else is a traceback and 1.
     """
     stopped_by = signal_behind(error)
     user_error = user_error_behind(error)
@@ -25,6 +25,9 @@ def tell(error: BaseException) -> int:
     if user_error is not None:
         sys.stderr.write(f"{user_error}\n")
         return USER_ERROR
+    if isinstance(error, StageFailedError):
+        sys.stderr.write(f"{error}\n")
+        return FAILED
     if isinstance(error, SystemExit):
         return _code(error)
     traceback.print_exception(error)

@@ -21,14 +21,14 @@ from typing import Any
 
 import psutil
 
-from qana.errors import QanaError
+from qana.errors import QanaError, StageFailedError
 
 POLL_S = 0.25
 Message = dict[str, Any]
 
 
-class ConversionError(RuntimeError):
-    """The conversion ended without a result, through no fault of the config; the text is one line."""
+class ConversionError(StageFailedError):
+    """The conversion crashed or ran past its limits."""
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,13 @@ import akida
 import cnn2snn
 import numpy as np
 import quantizeml
+import tensorflow as tf
 import tf_keras as keras
 from cnn2snn import AkidaVersion
 from numpy.typing import NDArray
 
 from qana.conversion.deploy import PlannedLayer
+from qana.conversion.v1_limits import require_v1_limits
 from qana.errors import QanaError
 
 BUFFER_BITS = 32
@@ -56,7 +58,6 @@ def quantize_keras(
         )
     for entry in plan:
         _restore(quantized, model, entry, holders[entry.name])
-    quantized.predict(images, verbose=0)  # records scales and shifts anew from what was restored
     return quantized
 
 
@@ -64,14 +65,15 @@ def convert_keras(quantized: keras.Model, *, generation: int) -> akida.Model:
     """Convert a quantized model to an Akida program for the software backend.
 
     Raises:
-        QanaError: the SDK refuses a layer, or would leave out the end of the network.
+        QanaError: the SDK refuses a layer, would leave out the end of the network, or changed a v1 program to
+            fit it into the registers of the chip.
     """
-    with akida_generation(generation), warnings.catch_warnings():
+    with akida_generation(generation), eagerly(), warnings.catch_warnings():
         # The only trace of a network that was cut short is this warning.
         warnings.filterwarnings("error", message=".*[Cc]onversion stops.*")
         warnings.filterwarnings("error", message=".*is ignored.*")
         try:
-            return cnn2snn.convert(quantized)
+            program = cnn2snn.convert(quantized)
         except (RuntimeError, ValueError, TypeError, UserWarning) as error:
             raise QanaError(
                 f"the Akida converter refuses the network: {' '.join(str(error).split())}",
@@ -79,6 +81,24 @@ def convert_keras(quantized: keras.Model, *, generation: int) -> akida.Model:
                 allowed=f"what cnn2snn {cnn2snn.__version__} converts for Akida v{generation}",
                 fix="build the network from the units in qana.backbone.unit, or choose another conversion",
             ) from error
+    if generation == 1:
+        require_v1_limits(program)
+    return program
+
+
+@contextmanager
+def eagerly() -> Iterator[None]:
+    """Run quantized models operation by operation.
+
+    cnn2snn traces the model into a graph only to read its scales and shifts once: 10 s instead of 0.7 s for
+    the default network. The graph optimizer also turns ``x / 7`` into ``x * (1 / 7)``, so the scale of the
+    logits was off by the last bit; here it is the one that training computed.
+    """
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 @contextmanager

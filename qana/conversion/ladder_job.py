@@ -48,7 +48,8 @@ def climb(folder: Path, send: Send) -> None:
     stage("keras", lambda batch: model.predict_on_batch(batch))
     send({"kind": "step", "name": "quantize Keras"})
     quantized = quantize_keras(model, plan, samples, generation=generation)
-    stage("quantized_keras", lambda batch: quantized.predict_on_batch(batch))
+    # Called eagerly: a graph takes longer to trace (5 to 15 s per batch shape) than a test split to answer.
+    stage("quantized_keras", lambda batch: quantized(batch, training=False))
     send({"kind": "step", "name": "Keras to Akida"})
     program = convert_keras(quantized, generation=generation)
     _check_coverage(program, plan)

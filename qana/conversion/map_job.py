@@ -43,7 +43,7 @@ def describe_mapping(program: akida.Model, device: str) -> dict[str, object]:
         "passes": sum(len(sequence.passes) for sequence in sequences),
         "nps": nps,
         "program_bytes": sum(len(sequence.program) for sequence in sequences if sequence.program is not None),
-        "hardware_only": all("hw" in str(sequence.backend).lower() for sequence in sequences),
+        "hardware_only": all(sequence.backend == akida.BackendType.Hardware for sequence in sequences),
     }
 
 

@@ -49,6 +49,8 @@ class Ham10000:
         require_fractions(val_fraction=val_fraction, test_fraction=test_fraction)
         self.root, self.image_size, self.crop = Path(root).expanduser(), image_size, crop
         self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
+        # Known before any image is, so that an illegal network is refused before the data are read.
+        self.classes, self.image_shape = CLASSES, (image_size, image_size, 3)
 
     def load(self) -> Splits:
         """Read the table, decode every image it names and split by lesion.

@@ -56,6 +56,8 @@ class SyntheticDermoscopy:
         _require_images(images, max_images_per_lesion)
         self.images, self.image_size, self.max_images_per_lesion = images, image_size, max_images_per_lesion
         self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
+        # Known before any image is, so that an illegal network is refused before the data are read.
+        self.classes, self.image_shape = CLASSES, (image_size, image_size, 3)
 
     def load(self) -> Splits:
         """Draw every photograph and split by lesion."""

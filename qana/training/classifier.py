@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from qana.backbone.attention import set_gate_annealing
+from qana.training.parameter_groups import parameter_groups
 
 Schedule = Literal["one_cycle", "cosine"]
 
@@ -86,15 +87,16 @@ class Classifier(pl.LightningModule):
         self.log(self.monitored, self.macro_f1, on_epoch=True, batch_size=len(target))
 
     def configure_optimizers(self) -> Any:
-        decayed = [parameter for parameter in self.network.parameters() if parameter.ndim > 1]
-        others = [parameter for parameter in self.network.parameters() if parameter.ndim <= 1]
-        groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
-        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate, weight_decay=self.weight_decay)
+        groups = parameter_groups(
+            self.network, learning_rate=self.learning_rate, weight_decay=self.weight_decay
+        )
+        optimizer = torch.optim.AdamW(groups)
         steps = max(int(self.trainer.estimated_stepping_batches), 2)
         scheduler: torch.optim.lr_scheduler.LRScheduler
         if self.schedule == "one_cycle":
+            peaks = [group["lr"] for group in optimizer.param_groups]
             scheduler = torch.optim.lr_scheduler.OneCycleLR(
-                optimizer, max_lr=self.learning_rate, total_steps=steps, pct_start=self.warmup_share
+                optimizer, max_lr=peaks, total_steps=steps, pct_start=self.warmup_share
             )
         else:
             scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)

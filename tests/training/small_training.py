@@ -1,0 +1,137 @@
+"""A training of seconds on images whose class is the brightness of one channel."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import CSVLogger
+from small_networks import small_network
+
+from qana.dataset import ImageSet, Splits
+from qana.quantization import Quantization
+from qana.training import Training
+
+CLASSES = ("a", "b", "c")
+
+
+def image_set(count, seed, size=16):
+    numbers = np.random.default_rng(seed)
+    target = np.arange(count) % len(CLASSES)
+    images = numbers.integers(0, 120, (count, size, size, 3))
+    images[np.arange(count), :, :, target] += 100
+    names = tuple(f"{seed}-{index}" for index in range(count))
+    return ImageSet(images.astype(np.uint8), target.astype(np.int64), names, names)
+
+
+def without_pattern(image_set, seed):
+    """The same images under labels drawn by chance: scores go up and down."""
+    target = np.random.default_rng(seed).integers(0, len(CLASSES), len(image_set))
+    return replace(image_set, target=target)
+
+
+def splits(**changes):
+    data = Splits(
+        name="tiny",
+        classes=CLASSES,
+        train=image_set(40, 0),
+        val=image_set(21, 1),
+        test=image_set(21, 2),
+        fingerprint="0" * 64,
+        protocol="lesion",
+        group_key="lesion_id",
+        leaked_groups=0,
+    )
+    return replace(data, **changes)
+
+
+def splits_without_pattern():
+    data = splits()
+    return replace(data, train=without_pattern(data.train, 3), val=without_pattern(data.val, 4))
+
+
+def training(**changes):
+    arguments = dict(
+        float_epochs=3,
+        quantized_epochs=2,
+        learning_rate=0.02,
+        quantized_learning_rate=0.002,
+        weight_decay=0.01,
+        schedule="one_cycle",
+        warmup_share=0.3,
+        label_smoothing=0.05,
+        gate_annealing=(0.25, 0.75),
+        batch_size=8,
+        eval_batch_size=10,
+        sampler="sqrt",
+        augmentation=None,
+        patience=50,
+        accelerator="cpu",
+        devices=1,
+        strategy="auto",
+        precision="32-true",
+        deterministic=True,
+        batches_per_epoch=None,
+        seed=7,
+    )
+    return Training(**{**arguments, **changes})
+
+
+def quantization(generation=1, calibration_images=16):
+    return Quantization(
+        weight_bits=4,
+        activation_bits=4,
+        input_weight_bits=8,
+        generation=generation,
+        calibration_images=calibration_images,
+    )
+
+
+class Witness(pl.Callback):
+    """Writes down what a callback of the last phase is shown."""
+
+    def __init__(self):
+        self.scores, self.rates, self.annealing, self.epochs = [], [], [], 0
+        self.module = self.state = None
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        self.epochs += 1
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        self.annealing.append(
+            {round(float(value), 6) for key, value in pl_module.state_dict().items() if "annealing" in key}
+        )
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self.rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+    def on_validation_end(self, trainer, pl_module):
+        self.scores.append(float(trainer.callback_metrics[pl_module.monitored]))
+
+    def on_fit_end(self, trainer, pl_module):
+        self.module = pl_module
+        self.state = {key: value.clone() for key, value in pl_module.network.state_dict().items()}
+
+
+def fit(folder, *, scheme=None, name="qana", form="separable", data=None, callbacks=(), **changes):
+    """Train a small network from its seed; the network, the witness and the classifier's log."""
+    chosen, witness = training(**changes), Witness()
+    chosen.seed_everything()
+    network = small_network(name, form)
+    logger = CSVLogger(folder, name="log")
+    chosen.fit(
+        network,
+        data or splits(),
+        quantization=scheme,
+        callbacks=[witness, *callbacks],
+        logger=logger,
+        folder=folder,
+    )
+    return network, witness
+
+
+def checkpoint(folder, phase):
+    """State of the network in the best checkpoint of a phase."""
+    path = folder / "checkpoints" / f"best-{phase}.ckpt"
+    state = torch.load(path, weights_only=True)["state_dict"]
+    return {key.removeprefix("network."): value for key, value in state.items() if key.startswith("network.")}
