@@ -27,7 +27,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(PIP) install --upgrade 'pip>=24'
 	@echo "installing $$(grep -c == requirements.lock) packages; the first time takes some minutes"
 	$(PIP) install -r requirements.lock
-	$(PIP) install --no-deps --editable .
+	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 run: venv ## train, convert and measure the default experiment on synthetic data (ARGS="seed=1" adds overrides)
