@@ -15,8 +15,8 @@ PROJECT = Path(__file__).resolve().parents[1]
 def installed(tmp_path_factory):
     """A fresh environment with the wheel in it; dependencies are borrowed, the checkout is out of reach."""
     folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(PROJECT)]
-    subprocess.run(build, check=True, capture_output=True)
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
+    subprocess.run([*build, str(PROJECT)], check=True, capture_output=True)
     (wheel,) = folder.glob("qana-*.whl")
     environment = folder / "environment"
     venv.create(environment, with_pip=False)

@@ -21,7 +21,8 @@ class AkidaNet(Network):
             depthwise and a pointwise layer with a ReLU each.
         stem_channels: channels of the first convolution, 3x3 at stride 2.
         conv_widths: channels of the full 3x3 convolutions behind it; every second one has stride 2.
-        separable_widths: channels of the separable convolutions; the first has stride 2.
+        separable_widths: channels of the separable convolutions; every second one, from the
+            first, has stride 2.
         activation_bound: bound of every ReLU, a power of two.
     """
 
@@ -35,13 +36,7 @@ class AkidaNet(Network):
         separable_widths: Sequence[int],
         activation_bound: float,
     ) -> None:
-        if form not in FORMS:
-            raise QanaError(
-                f"unknown form {form!r}",
-                where="backbone.form",
-                allowed=", ".join(FORMS),
-                fix="leave backbone.form to the conversion target",
-            )
+        _check(form, stem_channels, conv_widths, separable_widths)
         bound = activation_bound
         blocks: list[nn.Module] = [
             ConvUnit(3, stem_channels, kernel_size=3, stride=2, bound=bound, input_scale=PIXEL_SCALE)
@@ -52,7 +47,7 @@ class AkidaNet(Network):
             channels = width
         for index, width in enumerate(separable_widths):
             last = index == len(separable_widths) - 1
-            blocks += _separable(channels, width, form, stride=1 if index else 2, last=last, bound=bound)
+            blocks += _separable(channels, width, form, stride=2 - index % 2, last=last, bound=bound)
             channels = width
         super().__init__(name="akidanet", form=form, blocks=[*blocks, HeadUnit(channels, num_classes)])
 
@@ -68,3 +63,22 @@ def _separable(
         ConvUnit(in_channels, in_channels, kernel_size=3, stride=stride, depthwise=True, bound=bound),
         ConvUnit(in_channels, out_channels, kernel_size=1, pool=pool, bound=bound),
     ]
+
+
+def _check(
+    form: str, stem_channels: int, conv_widths: Sequence[int], separable_widths: Sequence[int]
+) -> None:
+    faults = []
+    if form not in FORMS:
+        faults.append(f"unknown form {form!r}")
+    if not separable_widths:  # the last one pools for the head
+        faults.append("no separable widths")
+    widths = (stem_channels, *conv_widths, *separable_widths)
+    faults += [f"width {width}" for width in widths if width < 1]
+    if faults:
+        raise QanaError(
+            f"AkidaNet cannot be built: {', '.join(faults)}",
+            where="backbone: form, stem_channels, conv_widths, separable_widths",
+            allowed=f"form one of {', '.join(FORMS)}; widths of at least 1, at least one of them separable",
+            fix="correct the values named above; leave backbone.form to the conversion target",
+        )

@@ -50,7 +50,7 @@ class Qana(Network):
         ghost_attention: str,
         transition_attention: str,
     ) -> None:
-        _check(form, widths, depths)
+        _check(form, stem_channels, widths, depths, features)
         self._bound = activation_bound
         self._ghost_attention, self._transition_attention = ghost_attention, transition_attention
         stem = ConvUnit(
@@ -116,7 +116,9 @@ class Qana(Network):
         return blocks
 
 
-def _check(form: str, widths: Sequence[int], depths: Sequence[int]) -> None:
+def _check(
+    form: str, stem_channels: int, widths: Sequence[int], depths: Sequence[int], features: int
+) -> None:
     faults = []
     if form not in FORMS:
         faults.append(f"form {form!r}")
@@ -124,10 +126,12 @@ def _check(form: str, widths: Sequence[int], depths: Sequence[int]) -> None:
         faults.append(f"{len(widths)} widths beside {len(depths)} depths")
     faults += [f"odd width {width}" for width in widths if width % 2 or width < 2]
     faults += [f"depth {depth}" for depth in depths if depth < 1]
+    counts = {"stem_channels": stem_channels, "features": features}
+    faults += [f"{name} {count}" for name, count in counts.items() if count < 1]
     if faults:
         raise QanaError(
             f"the QANA network cannot be built: {', '.join(faults)}",
-            where="backbone.form, backbone.widths, backbone.depths",
-            allowed=f"form one of {', '.join(FORMS)}; as many even widths as depths of at least 1",
+            where="backbone: form, stem_channels, widths, depths, features",
+            allowed=f"form one of {', '.join(FORMS)}; as many even widths as depths, all at least 1",
             fix="correct the values named above",
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +43,9 @@ class Capabilities:
         bit_widths: legal (weight, activation) pairs.
         pooled_positions: most positions of a map that a global average pool takes.
     """
+
+    # Akida v1 on the device: "the output of the convolution must have at least 3 rows" (akida 2.19.3).
+    FEWEST_POOLED_ROWS: ClassVar[int] = 3
 
     generation: int
     bit_widths: tuple[tuple[int, int], ...]
@@ -86,6 +90,9 @@ class Capabilities:
         wrong = "global_after_relu" if self.generation == 1 else "global_before_relu"
         if unit.pool == wrong:
             found.append(Offence(path, f"a global pool {wrong[7:].replace('_', ' ')}", "swap ReLU and pool"))
+        if self.generation == 1 and unit.pool.startswith("global") and shape[2] < self.FEWEST_POOLED_ROWS:
+            rewrite = "larger images or one stage less"
+            found.append(Offence(path, f"a global pool over {shape[2]} rows, fewer than 3", rewrite))
         positions = shape[2] * shape[3]
         if unit.pool.startswith("global") and positions > self.pooled_positions:
             found.append(

@@ -1,11 +1,12 @@
 """Run a conversion step in a child process that may die without taking the run with it.
 
 The SDK can end in SIGSEGV, or grow past the memory of the machine, on networks it does not like. The child
-talks to us in JSON lines on its standard output; whatever the SDK itself prints goes to a log file.
+talks to us in JSON lines on a pipe of its own; whatever it or the SDK prints goes to a log file.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -14,16 +15,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import psutil
 
 from qana.errors import QanaError, StageFailedError
 
 POLL_S = 0.25
+CHANNEL = "QANA_CHANNEL"  # environment variable with the file descriptor of the pipe
 Message = dict[str, Any]
 
 
@@ -60,29 +61,23 @@ def run_child(
         QanaError: the child refused its input.
         ConversionError: the child crashed or ran past its limits.
     """
-    with log.open("wb") as log_file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module, str(job)],
-            stdout=subprocess.PIPE,
-            stderr=log_file,
-            env=_environment(),
-        )
+    process, messages = _start(module, job, log)
     watch = _Watch(process, limits)
     watch.start()
     refusal: Message | None = None
     try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            message = json.loads(line)
-            if message.get("kind") == "refused":
-                refusal = message
-            else:
-                on_message(message)
+        with messages:
+            for line in messages:
+                message = json.loads(line)
+                if message.get("kind") == "refused":
+                    refusal = message
+                else:
+                    on_message(message)
         code = process.wait()
     finally:
         watch.stop()
         if process.poll() is None:
-            process.kill()
+            _end(process)
             process.wait()
     if refusal is not None:
         raise QanaError(**{key: refusal[key] for key in ("what", "where", "allowed", "fix")})
@@ -90,14 +85,25 @@ def run_child(
         raise ConversionError(f"{_ending(code, watch, limits)} while it ran {module} (log: {log})")
 
 
-@contextmanager
-def report_to_parent() -> Iterator[Callable[[Message], None]]:
-    """In the child: yields a function that sends a message; a QanaError becomes a refusal.
+def _start(module: str, job: Path, log: Path) -> tuple[subprocess.Popen[bytes], TextIO]:
+    """The child, and the end of the pipe on which its messages arrive."""
+    reading, writing = os.pipe()
+    with log.open("wb") as log_file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, str(job)],
+            stdout=log_file,
+            stderr=subprocess.STDOUT,
+            pass_fds=[writing],
+            env={**_environment(), CHANNEL: str(writing)},
+        )
+    os.close(writing)  # ours; the pipe ends when the child's copy closes
+    return process, os.fdopen(reading)
 
-    Standard output is moved out of the SDK's reach first, so that nothing it prints is taken for a message.
-    """
-    channel = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
+
+@contextlib.contextmanager
+def report_to_parent() -> Iterator[Callable[[Message], None]]:
+    """In the child: yields a function that sends a message; a QanaError becomes a refusal."""
+    channel = os.fdopen(int(os.environ[CHANNEL]), "w", buffering=1)
 
     def send(message: Message) -> None:
         channel.write(json.dumps(message) + "\n")
@@ -126,7 +132,7 @@ class _Watch(threading.Thread):
             elif _resident_gib(self._process.pid) > self._limits.memory_gib:
                 self.exceeded = f"passed its limit of {self._limits.memory_gib:g} GiB"
             if self.exceeded:
-                self._process.kill()
+                _end(self._process)
                 return
 
     def stop(self) -> None:
@@ -134,11 +140,26 @@ class _Watch(threading.Thread):
         self.join()
 
 
+def _family(pid: int) -> list[psutil.Process]:
+    """The child and its own children."""
+    with contextlib.suppress(psutil.Error):  # it has just ended
+        child = psutil.Process(pid)
+        return [child, *child.children(recursive=True)]
+    return []
+
+
 def _resident_gib(pid: int) -> float:
-    try:
-        return float(psutil.Process(pid).memory_info().rss) / 2**30
-    except psutil.Error:
-        return 0.0  # it has just ended
+    size_bytes = 0
+    for process in _family(pid):
+        with contextlib.suppress(psutil.Error):
+            size_bytes += process.memory_info().rss
+    return size_bytes / 2**30
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for member in _family(process.pid):
+        with contextlib.suppress(psutil.Error):
+            member.kill()
 
 
 def _ending(code: int, watch: _Watch, limits: Limits) -> str:

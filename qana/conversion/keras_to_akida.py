@@ -94,11 +94,12 @@ def eagerly() -> Iterator[None]:
     the default network. The graph optimizer also turns ``x / 7`` into ``x * (1 / 7)``, so the scale of the
     logits was off by the last bit; here it is the one that training computed.
     """
+    before = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(True)
     try:
         yield
     finally:
-        tf.config.run_functions_eagerly(False)
+        tf.config.run_functions_eagerly(before)
 
 
 @contextmanager

@@ -73,7 +73,14 @@ class Classifier(pl.LightningModule):
                 f"the {self.phase} loss is {loss.item()} in epoch {self.current_epoch}, step {batch_idx};"
                 " lower the learning rate"
             )
-        self.log(f"{self.phase}/train_loss", loss, on_step=False, on_epoch=True, batch_size=len(target))
+        self.log(
+            f"{self.phase}/train_loss",
+            loss,
+            on_step=False,
+            on_epoch=True,
+            batch_size=len(target),
+            sync_dist=True,
+        )
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import pytorch_lightning as pl
 import torch
@@ -51,7 +51,7 @@ class Training:
         patience: epochs without a better validation macro F1 before a phase stops early.
         accelerator: Lightning's: ``cpu``, ``gpu``.
         devices: how many.
-        strategy: Lightning's: ``auto``, or ``ddp_spawn`` for more than one device.
+        strategy: Lightning's: ``auto``, or for several devices ``ddp_spawn_find_unused_parameters_true``.
         precision: Lightning's, in the float phase; the quantized phase needs whole numbers: ``32-true``.
         deterministic: True to refuse operations that differ from run to run, ``warn`` to tell of them.
         batches_per_epoch: training and validation batches of an epoch; null for all of them.
@@ -226,6 +226,7 @@ class Training:
             "training.learning_rate": self.learning_rate <= 0,
             "training.quantized_learning_rate": self.quantized_learning_rate <= 0,
             "training.weight_decay": self.weight_decay < 0,
+            "training.schedule": self.schedule not in get_args(Schedule),
             "training.warmup_share": not 0 < self.warmup_share < 1,
             "training.label_smoothing": not 0 <= self.label_smoothing < 1,
             "training.gate_annealing": not 0 <= start < end <= 1,
@@ -234,6 +235,7 @@ class Training:
             "training.patience": self.patience < 1,
             "training.devices": self.devices < 1,
             "training.batches_per_epoch": self.batches_per_epoch is not None and self.batches_per_epoch < 1,
+            "training.strategy": self.devices > 1 and not self.strategy.startswith("ddp_spawn"),
             "training.accelerator": self.accelerator == "gpu" and not torch.cuda.is_available(),
         }
         wrong = [f"{key} = {getattr(self, key.split('.')[1])}" for key, fault in faults.items() if fault]
@@ -242,7 +244,8 @@ class Training:
                 f"{len(wrong)} training value(s) cannot be used",
                 where=", ".join(wrong),
                 allowed="counts of at least 1, positive rates, shares between 0 and 1 in rising order,"
-                " a GPU only where torch sees one",
+                f" schedule {' or '.join(get_args(Schedule))}, a GPU only where torch sees one,"
+                " strategy ddp_spawn... with several devices",
                 fix="correct the values named above, or choose training=cpu",
             )
 

@@ -31,9 +31,9 @@ def test_the_concat_form_splits_each_separable_layer_in_two_with_an_activation_e
     assert all(block.relu is not None for block in blocks[:-1])
 
 
-def test_resolution_halves_in_the_stem_in_every_second_convolution_and_in_the_first_separable():
+def test_resolution_halves_in_the_stem_and_in_every_second_layer_of_each_kind():
     network = small_network("akidanet", "separable", conv_widths=[8, 8, 8], separable_widths=[12, 12, 16])
-    assert strides(network) == [2, 1, 2, 1, 2, 1, 1, 1]
+    assert strides(network) == [2, 1, 2, 1, 2, 1, 2, 1]
 
 
 def test_widths_follow_the_arguments():
@@ -41,13 +41,19 @@ def test_widths_follow_the_arguments():
     assert [block.out_channels for block in blocks] == [4, 8, 8, 12, 16, 3]
 
 
-def test_an_unknown_form_is_refused_with_all_four_parts():
-    with pytest.raises(QanaError, match="unknown form 'residual'") as caught:
-        small_network("akidanet", "residual")
+def test_all_faults_are_listed_at_once_with_all_four_parts():
+    with pytest.raises(QanaError, match="cannot be built: unknown form 'residual', no separable") as caught:
+        small_network("akidanet", "residual", separable_widths=[], conv_widths=[8, 0])
     error = caught.value
-    assert error.where == "backbone.form"
-    assert error.allowed == "separable, concat"
+    assert "width 0" in error.what
+    assert error.where == "backbone: form, stem_channels, conv_widths, separable_widths"
+    assert "separable, concat" in error.allowed
     assert "target" in error.fix
+
+
+def test_a_network_without_full_convolutions_can_be_built():
+    blocks = small_network("akidanet", "separable", conv_widths=[]).blocks
+    assert [type(block).__name__ for block in blocks] == ["ConvUnit", *("SeparableUnit",) * 2, "HeadUnit"]
 
 
 def test_a_bound_that_is_no_power_of_two_is_refused():

@@ -48,7 +48,7 @@ def position_by_position(x, weight, stride):
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 3, 5]), STRIDES, st.integers(0, 99))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_convolution_equals_one_written_out_position_by_position(height, width, kernel_size, stride, seed):
     numbers = np.random.default_rng(seed)
     x = numbers.integers(-9, 10, (height, width)).astype(float)

@@ -81,7 +81,7 @@ def test_all_faults_are_listed_at_once_with_all_four_parts():
     error = caught.value
     for fault in ("form 'residual'", "3 widths beside 2 depths", "odd width 9", "depth 0"):
         assert fault in error.what
-    assert error.where == "backbone.form, backbone.widths, backbone.depths"
+    assert error.where == "backbone: form, stem_channels, widths, depths, features"
     assert "separable, concat" in error.allowed
     assert error.fix
 
@@ -92,6 +92,8 @@ def test_all_faults_are_listed_at_once_with_all_four_parts():
         (dict(widths=[], depths=[]), "0 widths beside 0 depths"),
         (dict(widths=[8, 7]), "odd width 7"),
         (dict(depths=[0, 1]), "depth 0"),
+        (dict(stem_channels=0), "stem_channels 0"),
+        (dict(features=0), "features 0"),
         (dict(ghost_attention="cbam"), "unknown attention 'cbam'"),
         (dict(transition_attention="cbam"), "unknown attention 'cbam'"),
         (dict(activation_bound=6.0), "not a power of two"),

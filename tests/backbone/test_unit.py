@@ -117,7 +117,7 @@ def test_the_head_is_a_dense_layer():
     st.sampled_from([1, 3, 5]),
     st.sampled_from(["none", "max", "global_before_relu", "global_after_relu"]),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_outputs_have_the_ceiled_size_and_stay_within_the_bound(height, width, stride, kernel_size, pool):
     unit = settled(ConvUnit(2, 3, kernel_size=kernel_size, stride=stride, bound=2.0, pool=pool))
     out = unit(torch.randn(1, 2, height, width) * 5)

@@ -41,15 +41,22 @@ def quantized_network(family, generation, bits):
     return small_networks.quantized_network(family, FORM[generation], bits)[0].eval()
 
 
-def convert(family, generation, bits, folder):
+def export(family, generation, bits, folder):
+    """The trained network and the ONNX file of what is deployed."""
     network = quantized_network(family, generation, bits)
-    deployed, plan = deploy(network)
     with quiet():
-        export_onnx(deployed, (HEIGHT, WIDTH, 3), folder / "model.onnx")
-        keras = onnx_to_keras(onnx.load(str(folder / "model.onnx")), generation=generation)
+        export_onnx(deploy(network)[0], (HEIGHT, WIDTH, 3), folder / "model.onnx")
+    return network, folder / "model.onnx"
+
+
+def convert(family, generation, bits, folder):
+    network, onnx_path = export(family, generation, bits, folder)
+    plan = deploy(network)[1]
+    keras = onnx_to_keras(onnx.load(str(onnx_path)), generation=generation)
+    with quiet():
         quantized = quantize_keras(keras, plan, images(2, seed=300), generation=generation)
         convert_keras(quantized, generation=generation).save(str(folder / "model.fbz"))
-    return Converted(network, plan, folder / "model.onnx", keras, quantized, folder / "model.fbz")
+    return Converted(network, plan, onnx_path, keras, quantized, folder / "model.fbz")
 
 
 @contextmanager

@@ -25,7 +25,7 @@ def activations(seed, size=2000):
 
 
 @given(st.integers(0, 9999), st.sampled_from([2, 4, 7]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_no_other_candidate_loses_less(seed, value_bits):
     values = activations(seed)
     clip = best_clip(torch.from_numpy(values), value_bits)

@@ -43,7 +43,7 @@ def units(draw):
 
 
 @given(units(), st.integers(2, 7), st.integers(2, 7), st.integers(0, 999))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_folding_keeps_the_outputs_of_any_unit(unit, height, width, seed):
     network = settled(alone(unit), seed)
     x = torch.randn(2, 4, height, width, generator=torch.Generator().manual_seed(seed))

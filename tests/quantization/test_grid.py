@@ -97,7 +97,7 @@ def test_weights_are_divided_rounded_and_clipped():
 
 
 @given(st.integers(0, 9999), st.integers(2, 8), st.booleans())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_weight_codes_lie_on_the_grid_and_equal_the_reference(seed, bits, per_channel):
     weight = weights(seed)
     scale = weight_scale(torch.from_numpy(weight), bits, per_channel=per_channel)
@@ -110,7 +110,7 @@ def test_weight_codes_lie_on_the_grid_and_equal_the_reference(seed, bits, per_ch
 
 
 @given(st.integers(0, 9999), st.integers(2, 8), st.booleans())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_quantizing_weights_twice_equals_once(seed, bits, per_channel):
     weight = torch.from_numpy(weights(seed))
     scale = weight_scale(weight, bits, per_channel=per_channel)
@@ -121,7 +121,7 @@ def test_quantizing_weights_twice_equals_once(seed, bits, per_channel):
 
 
 @given(st.integers(0, 9999), st.integers(2, 8))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_no_weight_moves_by_more_than_half_a_step(seed, bits):
     weight = torch.from_numpy(weights(seed)).double()
     scale = weight_scale(weight, bits, per_channel=True)
@@ -155,14 +155,14 @@ def test_a_bias_keeps_seven_bits_and_is_shifted_to_the_accumulator(bias, scale, 
 
 
 @given(FLOATS, SCALES, st.integers(0, 8))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_bias_codes_equal_the_reference_in_whole_numbers(bias, scale, frac_bits):
     codes = bias_codes(torch.tensor([bias]), torch.tensor([scale], dtype=torch.float32), frac_bits)
     assert codes.item() == aligned(bias, scale, frac_bits, value_bits=7)
 
 
 @given(FLOATS, SCALES, st.integers(0, 8))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_bias_moves_by_half_a_code_or_by_a_128th_of_itself(bias, scale, frac_bits):
     codes = bias_codes(torch.tensor([bias]), torch.tensor([scale], dtype=torch.float32), frac_bits).item()
     lsb = scale * 2.0**-frac_bits
@@ -198,7 +198,7 @@ def test_an_output_scale_is_an_eight_bit_mantissa_and_an_exponent(scale, mantiss
 
 
 @given(SCALES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_mantissa_and_exponent_equal_the_reference_and_stay_within_a_256th(scale):
     mantissa, exponent = (part.item() for part in scale_mantissa(torch.tensor([scale], dtype=torch.float32)))
     assert (mantissa, exponent) == mantissa_and_exponent(np.float32(scale))

@@ -44,7 +44,7 @@ def cases(draw):
 
 
 @given(cases())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_unit_equals_the_reference_in_whole_numbers(case):
     unit, generation, bits, seed = case
     module, x = quantized(unit, generation=generation, bits=bits, seed=seed), codes(bits, seed=seed)
@@ -68,7 +68,7 @@ def test_logits_equal_the_reference_in_real_units():
 
 
 @given(cases())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_training_computes_what_evaluation_computes(case):
     unit, generation, bits, seed = case
     module, x = quantized(unit, generation=generation, bits=bits, seed=seed), codes(bits, seed=seed)
@@ -76,7 +76,7 @@ def test_training_computes_what_evaluation_computes(case):
 
 
 @given(cases())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_an_eight_bit_unit_stays_near_its_float_unit(case):
     unit, generation, _, seed = case
     module, x = quantized(unit, generation=generation, bits=8, seed=seed), codes(8, seed=seed)

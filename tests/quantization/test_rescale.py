@@ -73,7 +73,7 @@ def test_akida_1_averages_before_its_activation():
 
 
 @given(accumulators(), st.sampled_from(["none", "max", "global_before_relu"]), st.sampled_from([2, 4, 7]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_akida_1_equals_the_reference_in_whole_numbers(acc, pool, value_bits):
     grid = ActivationGrid(value_bits, value_bits)
     levels = rescale_v1(acc, grid, pool=pool, bound=1.0)
@@ -84,7 +84,7 @@ def test_akida_1_equals_the_reference_in_whole_numbers(acc, pool, value_bits):
 
 
 @given(accumulators(), st.sampled_from(["none", "max", "global_after_relu"]), st.sampled_from([2, 4, 7]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_akida_2_equals_the_reference_in_whole_numbers(acc, pool, value_bits):
     grid = ActivationGrid(value_bits, value_bits)
     levels = rescale_v2(acc, grid, pool=pool, bound=1.0)
@@ -97,7 +97,7 @@ def test_akida_2_equals_the_reference_in_whole_numbers(acc, pool, value_bits):
 
 @pytest.mark.parametrize("rescale", [rescale_v1, rescale_v2])
 @given(acc=accumulators(frac_bits=4))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_levels_are_whole_within_the_grid_and_within_one_step_of_the_real_value(rescale, acc):
     levels = rescale(acc, NIBBLE, pool="none", bound=1.0)
     assert torch.equal(levels, levels.round())

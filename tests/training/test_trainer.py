@@ -160,6 +160,7 @@ def test_another_sampler_and_another_schedule_learn_too(tmp_path):
         ("learning_rate", 0.0),
         ("quantized_learning_rate", -0.1),
         ("weight_decay", -0.1),
+        ("schedule", "step"),
         ("warmup_share", 0.0),
         ("warmup_share", 1.0),
         ("label_smoothing", 1.0),

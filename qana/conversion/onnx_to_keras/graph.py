@@ -56,11 +56,13 @@ class Graph:
         """The nodes that read `value`."""
         return [node for node in self.nodes if value in node.inputs]
 
+    def has_input(self, node: Node, index: int) -> bool:
+        """Whether input `index` of `node` is there, constant or computed."""
+        return index < len(node.inputs) and bool(node.inputs[index])
+
     def constant(self, node: Node, index: int) -> NDArray[Any] | None:
         """The constant at input `index` of `node`; None where the input is left out or computed."""
-        if index >= len(node.inputs) or not node.inputs[index]:
-            return None
-        return self.constants.get(node.inputs[index])
+        return self.constants.get(node.inputs[index]) if self.has_input(node, index) else None
 
 
 def _node(proto: onnx.NodeProto) -> Node:

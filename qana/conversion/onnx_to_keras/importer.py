@@ -50,6 +50,10 @@ class Importer:
             raise UnsupportedNodeError(f"{node.name} ({node.operation}): weights that are not finite")
         return array
 
+    def bias(self, node: Node) -> NDArray[Any] | None:
+        """The constant third input of a Conv or Gemm; None where it is left out."""
+        return self.weight(node, 2) if self.graph.has_input(node, 2) else None
+
     def name(self, node: Node) -> str:
         """A Keras layer name: from the weights' path where there is one, else from the node's name."""
         if node.operation in ("Conv", "Gemm"):
@@ -85,7 +89,7 @@ class Importer:
     def _pointwise_behind(self, node: Node) -> Node | None:
         """The 1x1 Conv that a depthwise Conv without bias can be fused with."""
         weight = self.graph.constant(node, 1)
-        if node.operation != "Conv" or weight is None or self.graph.constant(node, 2) is not None:
+        if node.operation != "Conv" or weight is None or self.graph.has_input(node, 2):
             return None
         consumers = self.graph.consumers(node.outputs[0])
         if node.attributes.get("group", 1) != weight.shape[0] or len(consumers) != 1:
@@ -96,6 +100,7 @@ class Importer:
             and point is not None
             and point.shape[2:] == (1, 1)
             and consumers[0].attributes.get("group", 1) == 1
+            and all(stride == 1 for stride in consumers[0].attributes.get("strides", (1, 1)))
         )
         return consumers[0] if is_pointwise else None
 

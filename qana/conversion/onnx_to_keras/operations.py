@@ -31,8 +31,7 @@ def convolution(importer: Importer, node: Node) -> Any:
     ``W`` (C_out, C_in / groups, h, w) becomes (h, w, C_in, C_out), or (h, w, C, 1) when depthwise.
     """
     x = importer.value(node.inputs[0])
-    weight = importer.weight(node, 1)
-    bias = importer.graph.constant(node, 2)
+    weight, bias = importer.weight(node, 1), importer.bias(node)
     groups, channels = node.attributes.get("group", 1), int(x.shape[-1])
     padding = _padding(node, x, weight.shape[2], weight.shape[3])
     _require(node, _ones(node.attributes.get("dilations")), "dilations other than 1")
@@ -55,7 +54,11 @@ def separable_convolution(importer: Importer, depthwise: Node, pointwise: Node) 
     """A depthwise Conv without bias and the 1x1 Conv behind it, as one SeparableConv2D (Akida v1)."""
     x = importer.value(depthwise.inputs[0])
     kernel, point = importer.weight(depthwise, 1), importer.weight(pointwise, 1)
-    bias = importer.graph.constant(pointwise, 2)
+    bias = importer.bias(pointwise)
+    for node in (depthwise, pointwise):
+        _require(node, _ones(node.attributes.get("dilations")), "dilations other than 1")
+    # The fused layer has one padding, the depthwise one.
+    _require(pointwise, not any(pointwise.attributes.get("pads", ())), "pads around a 1x1 kernel")
     name = importer.name(pointwise)
     layer = layers.SeparableConv2D(
         point.shape[0],
@@ -88,10 +91,14 @@ def relu(importer: Importer, node: Node) -> Any:
 def max_pool(importer: Importer, node: Node) -> Any:
     """MaxPool; `same` where ceil_mode or the paddings say so."""
     x = importer.value(node.inputs[0])
+    _require(node, _ones(node.attributes.get("dilations")), "dilations other than 1")
     size = tuple(node.attributes["kernel_shape"])
     strides = tuple(node.attributes.get("strides", (1, 1)))
     if node.attributes.get("ceil_mode", 0):
         _require(node, not any(node.attributes.get("pads", ())), "ceil_mode together with pads")
+        axes = zip(x.shape[1:3], size, strides, strict=True)
+        same = all(_ceil_is_same(int(length), width, stride) for length, width, stride in axes)
+        _require(node, same, f"{size[0]}x{size[1]} in ceil_mode on {x.shape[1]}x{x.shape[2]}")
         padding = "same"
     else:
         padding = _padding(node, x, *size)
@@ -129,7 +136,7 @@ def flatten(importer: Importer, node: Node) -> Any:
 def dense(importer: Importer, node: Node) -> Any:
     """Gemm with constant weights."""
     x = importer.value(node.inputs[0])
-    weight, bias = importer.weight(node, 1), importer.graph.constant(node, 2)
+    weight, bias = importer.weight(node, 1), importer.bias(node)
     plain = all(node.attributes.get(name, 1.0) == 1.0 for name in ("alpha", "beta"))
     _require(node, plain and not node.attributes.get("transA", 0), "alpha, beta or a transposed input")
     kernel = weight.T if node.attributes.get("transB", 0) else weight
@@ -175,6 +182,12 @@ def _padding(node: Node, x: Any, height: int, width: int) -> str:
         f"{node.name}: pads {pads} at stride {strides[0]} on {x.shape[1]}x{x.shape[2]}; "
         f"the chip pads {(top, left, bottom, right)}"
     )
+
+
+def _ceil_is_same(length: int, width: int, stride: int) -> bool:
+    """Whether rounding the number of outputs up, without padding in front, is TensorFlow's ``same``."""
+    before, _ = same_padding(length, width, stride)
+    return before == 0 and -(-(length - width) // stride) + 1 == -(-length // stride)
 
 
 def _ones(values: Any) -> bool:
