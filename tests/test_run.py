@@ -163,7 +163,7 @@ def test_terminal_ends_with_the_result_and_no_foreign_noise(default_run):
         assert noise not in everything
 
 
-@pytest.mark.parametrize("backbone", ["qana", "akidanet"])
+@pytest.mark.parametrize("backbone", ["qana", pytest.param("akidanet", marks=pytest.mark.slow)])
 def test_second_generation_runs_8_bits(tmp_path, backbone):
     narrow = NARROW if backbone == "qana" else []
     ended = Ended(

@@ -28,7 +28,6 @@ def describe_layer(layer: akida.Layer) -> dict[str, Any]:
     return {
         "name": layer.name,
         "kind": _kind(layer),
-        "input_shape": [int(size) for size in layer.input_dims],
         "output_shape": [int(size) for size in layer.output_dims],
         "macs": _positions(layer) * sum(int(array.size) for array in weights),
         "weight_bytes": sum(-(-int(array.size) * bits // 8) for array in weights),

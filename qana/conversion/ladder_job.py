@@ -52,7 +52,7 @@ def climb(folder: Path, send: Send) -> None:
     stage("quantized_keras", lambda batch: quantized(batch, training=False))
     send({"kind": "step", "name": "Keras to Akida"})
     program = convert_keras(quantized, generation=generation)
-    _check_coverage(program, plan)
+    require_coverage(program, plan)
     program.save(str(folder / "model.fbz"))
     stage("akida", program.predict)
     send({"kind": "step", "name": "compare layers"})
@@ -80,8 +80,12 @@ def _answers(
     return np.concatenate(answers)
 
 
-def _check_coverage(program: akida.Model, plan: list[PlannedLayer]) -> None:
-    """Every layer that was trained has to be in the program; the converter may have left some out."""
+def require_coverage(program: akida.Model, plan: list[PlannedLayer]) -> None:
+    """Refuse a program without every trained layer; the converter may have left some out.
+
+    Raises:
+        QanaError: names the missing layers by their place in the torch network.
+    """
     present = {layer.name for layer in program.layers}
     missing = [entry.module for entry in plan if entry.name not in present]
     if missing:

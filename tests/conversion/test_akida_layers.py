@@ -1,0 +1,59 @@
+"""What is read from an Akida program is what torch knows of the same network."""
+
+import akida
+import conversions
+import numpy as np
+import pytest
+import small_networks
+
+from qana.backbone import complexity
+from qana.conversion.akida_layers import describe_layer, layer_outputs
+
+KINDS = {1: {"InputConvolutional", "Convolutional", "SeparableConvolutional", "FullyConnected"}}
+KINDS[2] = {"InputConv2D", "Conv2D", "DepthwiseConv2D", "Concatenate", "Dense1D", "Dequantizer"}
+
+
+def describe(known):
+    return [describe_layer(layer) for layer in akida.Model(str(known.program_path)).layers]
+
+
+# On v1 a ghost unit reads every feature twice, which the float network does not count.
+@pytest.mark.parametrize(("family", "generation"), [("akidanet", 1), ("akidanet", 2), ("qana", 2)])
+def test_multiply_accumulates_are_those_of_the_float_network(converted, family, generation):
+    float_network = small_networks.settled_network(family, conversions.FORM[generation])
+    shape = (conversions.HEIGHT, conversions.WIDTH, 3)
+    described = describe(converted(family, generation, 4))
+    assert sum(layer["macs"] for layer in described) == complexity(float_network, shape).macs
+
+
+@pytest.mark.parametrize(("generation", "bits"), [(1, 4), (2, 4), (2, 8)])
+def test_weight_bytes_are_those_of_the_trained_weights(converted, generation, bits):
+    known = converted("akidanet", generation, bits)
+    found = {layer["name"]: layer["weight_bytes"] for layer in describe(known)}
+    for unit, entry in zip(known.network.units(), known.plan, strict=True):
+        expected = sum(-(-conv.weight.numel() * entry.weight_bits // 8) for conv in unit.unit.weighted())
+        assert found[entry.name] == expected, entry.name
+
+
+@pytest.mark.parametrize("generation", [1, 2])
+def test_kinds_have_plain_names(converted, generation):
+    assert {layer["kind"] for layer in describe(converted("qana", generation, 4))} <= KINDS[generation]
+
+
+@pytest.mark.parametrize("generation", [1, 2])
+def test_outputs_of_all_layers_with_codes_are_found_in_their_shapes(converted, generation):
+    known = converted("qana", generation, 4)
+    batch = conversions.images(3, seed=31)
+    described = {layer["name"]: layer for layer in describe(known)}
+    outputs = layer_outputs(akida.Model(str(known.program_path)), batch)
+    potentials = {known.plan[-1].name, "dequantizer"}
+    assert set(outputs) == set(described) - potentials
+    for name, output in outputs.items():
+        assert list(output.shape) == [3, *described[name]["output_shape"]]
+
+
+def test_concatenation_holds_both_branches(converted):
+    known = converted("qana", 2, 4)
+    outputs = layer_outputs(akida.Model(str(known.program_path)), conversions.images(3, seed=31))
+    both = np.concatenate((outputs["layer_1_primary"], outputs["layer_1_cheap"]), axis=-1)
+    np.testing.assert_array_equal(outputs["layer_1_concat"], both)

@@ -1,0 +1,94 @@
+"""Quantization takes every grid from training and none from its samples; conversion drops nothing."""
+
+import akida
+import cnn2snn
+import conversions
+import numpy as np
+import onnx
+import pytest
+import quantizeml
+import tf_keras as keras
+
+from qana.conversion.keras_to_akida import convert_keras, quantize_keras
+from qana.conversion.ladder_job import require_coverage
+from qana.conversion.onnx_to_keras import onnx_to_keras
+from qana.errors import QanaError
+
+VARIABLES = {1: {"weights", "threshold", "act_step"}, 2: {"weights", "bias", "output_scales", "output_shift"}}
+
+
+def variables(program):
+    return {
+        f"{layer.name}.{name}": layer.variables[name]
+        for layer in program.layers
+        for name in layer.variables.names
+    }
+
+
+@pytest.mark.parametrize(("family", "generation", "bits"), [("akidanet", 1, 4), ("qana", 2, 8)])
+def test_samples_do_not_change_a_bit_of_the_program(converted, family, generation, bits):
+    known = converted(family, generation, bits)
+    dark = conversions.images(5, seed=9) // 32
+    with conversions.quiet():
+        quantized = quantize_keras(known.keras, known.plan, dark, generation=generation)
+    expected = variables(akida.Model(str(known.program_path)))
+    found = variables(convert_keras(quantized, generation=generation))
+
+    assert {name.split(".")[1] for name in expected} >= VARIABLES[generation]
+    assert list(found) == list(expected)
+    changed = [name for name in expected if found[name].tobytes() != expected[name].tobytes()]
+    assert changed == []
+
+
+@pytest.mark.parametrize(("generation", "version"), [(1, akida.IpVersion.v1), (2, akida.IpVersion.v2)])
+def test_program_is_of_the_generation_that_was_asked_for(converted, generation, version):
+    program = akida.Model(str(converted("qana", generation, 4).program_path))
+    assert program.ip_version == version
+    assert cnn2snn.get_akida_version() == cnn2snn.AkidaVersion.v2  # the SDK's default is back
+
+
+def gated_network():
+    """A channel gate on a feature map: cnn2snn says it is fine and drops whatever comes behind it."""
+    pixels = keras.Input((16, 16, 3), dtype="uint8")
+    x = keras.layers.Rescaling(1.0)(pixels)
+    x = keras.layers.ReLU(6.0)(keras.layers.Conv2D(8, 3, strides=2, padding="same")(x))
+    gate = keras.layers.Activation("sigmoid")(keras.layers.Conv2D(8, 1, name="gate")(x))
+    x = keras.layers.Multiply()([x, gate])
+    x = keras.layers.ReLU(6.0)(keras.layers.Conv2D(8, 3, padding="same")(x))
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(pixels, keras.layers.Dense(4)(x))
+
+
+def test_network_whose_end_would_be_cut_is_refused():
+    bits = quantizeml.layers.QuantizationParams(weight_bits=8, activation_bits=8)
+    with conversions.quiet():
+        quantized = quantizeml.models.quantize(gated_network(), qparams=bits, num_samples=1)
+    with pytest.raises(QanaError, match=r"refuses the network.*(stops|ignored)") as refusal:
+        convert_keras(quantized, generation=2)
+    assert "conversion" in refusal.value.where
+
+
+def test_layer_that_is_missing_from_the_program_is_named(converted):
+    known = converted("qana", 2, 8)
+    program = akida.Model(str(known.program_path))
+    require_coverage(program, known.plan)
+    program.pop_layer()  # the dequantizer
+    program.pop_layer()
+    with pytest.raises(
+        QanaError, match=rf"left out 1 of {len(known.plan)} trained layers: {known.plan[-1].module}"
+    ):
+        require_coverage(program, known.plan)
+
+
+def test_channel_with_hardly_any_weights_is_refused_on_generation_1(converted):
+    """The SDK would cut its step and round the next layer's weights down, without a word."""
+    known = converted("akidanet", 1, 4)
+    model = onnx_to_keras(onnx.load(str(known.onnx_path)), generation=1)
+    layer = model.get_layer("layer_3")
+    depthwise, pointwise, bias = layer.get_weights()
+    pointwise[..., 2] *= 1e-5 / np.abs(pointwise[..., 2]).max()
+    layer.set_weights([depthwise, pointwise, bias])
+    with conversions.quiet():
+        quantized = quantize_keras(model, known.plan, conversions.images(1), generation=1)
+    with pytest.raises(QanaError, match="layer_3: activation step above 65535 in 1 of 12 channels"):
+        convert_keras(quantized, generation=1)
