@@ -3,8 +3,10 @@
 import importlib.util
 from pathlib import Path
 
+import akida
 import cnn2snn
 import conversions
+import numpy as np
 import pytest
 import quantizeml
 import small_networks
@@ -98,6 +100,11 @@ OFFENCES = {
         ],
         r"blocks\.1: a 1x1 kernel at stride 2",
     ),
+    "few rows": (
+        1,
+        lambda: [SeparableUnit(8, 8, bound=4.0, stride=2), SeparableUnit(8, 8, bound=4.0, stride=2)],
+        r"blocks\.2: a global pool over 2 rows, fewer than 3",
+    ),
     "wide pool on v1": (
         1,
         lambda: [SeparableUnit(8, 8, bound=4.0)],
@@ -175,13 +182,14 @@ def test_missing_sdk_is_refused_with_what_to_install(monkeypatch):
     assert refusal.value.where == "conversion.name = akd1000"
 
 
-def shortest_network(size):
+def shortest_network(size, *middle):
     """A stem, a convolution whose map of (size / 2)**2 is pooled ahead of the ReLU, and a head."""
     layers = keras.layers
     stack = [
         layers.Rescaling(1.0),
         layers.Conv2D(4, 3, strides=2, padding="same"),
         layers.ReLU(6.0),
+        *middle,
         layers.Conv2D(4, 3, padding="same"),
         layers.GlobalAveragePooling2D(),
         layers.ReLU(6.0),
@@ -211,13 +219,28 @@ def test_sdk_refuses_8_bit_weights_on_generation_1():
         convert_for_generation_1(shortest_network(30), bits=8)
 
 
-def test_sdk_refuses_the_smallest_global_pool_that_the_table_of_generation_1_refuses():
-    assert target(1).capabilities.pooled_positions == 255
+def test_sdk_refuses_a_wide_global_pool_on_generation_1_as_the_table_does():
+    assert target(1).capabilities.pooled_positions < 17 * 17
     with pytest.raises((ValueError, RuntimeError), match="only accepts values smaller than 256"):
-        convert_for_generation_1(shortest_network(32), bits=4)  # 16x16 = 256 positions
+        convert_for_generation_1(shortest_network(34), bits=4)
 
 
-def test_sdk_refuses_a_depthwise_convolution_on_its_own_on_generation_1(converted):
-    known = converted("akidanet", 2, 4)
-    with pytest.raises((ValueError, RuntimeError), match=r"[Dd]epthwise"), akida_generation(1):
-        cnn2snn.convert(known.quantized_keras)
+def test_sdk_refuses_a_depthwise_convolution_on_its_own_on_generation_1():
+    middle = keras.layers.DepthwiseConv2D(3, padding="same"), keras.layers.ReLU(6.0)
+    with pytest.raises((ValueError, RuntimeError), match=r"QuantizedDepthwiseConv2D \(depthwise_conv2d"):
+        convert_for_generation_1(shortest_network(30, *middle), bits=4)
+
+
+@pytest.mark.parametrize("positions_wide", [12, 13])
+def test_mapper_of_generation_2_pools_as_many_positions_as_the_table_allows(positions_wide):
+    program = akida.Model()
+    program.add(akida.InputConv2D((2 * positions_wide, 2 * positions_wide, 3), 8, 3, kernel_stride=2))
+    program.add(akida.Conv2D(filters=8, kernel_size=1, pool_type=akida.PoolType.Average))
+    program.add(akida.Dense1D(units=3, activation=akida.ActivationType.NoActivation))
+    for layer in program.layers:  # the mapper refuses weights that are all zero
+        layer.variables["weights"] = np.ones_like(layer.variables["weights"])
+    if positions_wide**2 <= target(2).capabilities.pooled_positions:
+        program.map(akida.SixNodesIPv2(), hw_only=True)
+    else:
+        with pytest.raises(RuntimeError, match="cannot exceed 144"):
+            program.map(akida.SixNodesIPv2(), hw_only=True)

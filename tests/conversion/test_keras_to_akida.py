@@ -18,11 +18,12 @@ VARIABLES = {1: {"weights", "threshold", "act_step"}, 2: {"weights", "bias", "ou
 
 
 def variables(program):
-    return {
-        f"{layer.name}.{name}": layer.variables[name]
-        for layer in program.layers
-        for name in layer.variables.names
-    }
+    """Every array of a program; Keras counts the dequantizers of a process, so their names differ."""
+    found = {}
+    for layer in program.layers:
+        place = layer.name if layer.name.startswith("layer") else layer.parameters.layer_type
+        found |= {f"{place}.{name}": layer.variables[name] for name in layer.variables.names}
+    return found
 
 
 @pytest.mark.parametrize(("family", "generation", "bits"), [("akidanet", 1, 4), ("qana", 2, 8)])
@@ -34,7 +35,7 @@ def test_samples_do_not_change_a_bit_of_the_program(converted, family, generatio
     expected = variables(akida.Model(str(known.program_path)))
     found = variables(convert_keras(quantized, generation=generation))
 
-    assert {name.split(".")[1] for name in expected} >= VARIABLES[generation]
+    assert {name.rsplit(".", 1)[1] for name in expected} >= VARIABLES[generation]
     assert list(found) == list(expected)
     changed = [name for name in expected if found[name].tobytes() != expected[name].tobytes()]
     assert changed == []

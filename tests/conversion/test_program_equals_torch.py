@@ -38,9 +38,9 @@ def test_logits_of_torch_and_akida_are_equal_to_the_last_bits(program):
     np.testing.assert_allclose(run, trained, rtol=1e-6, atol=1e-6 * np.abs(trained).max())
 
 
-def test_quantized_keras_model_of_generation_2_says_the_same_as_akida(program):
-    if program.network.generation == 1:
-        pytest.skip("quantizeml rounds otherwise than Akida v1; the difference is reported, not refused")
+@pytest.mark.parametrize(("family", "bits"), [("qana", 4), ("qana", 8), ("akidanet", 4), ("akidanet", 8)])
+def test_quantized_keras_model_of_generation_2_says_the_same_as_akida(converted, family, bits):
+    known = converted(family, 2, bits)
     batch = conversions.images(IMAGES, seed=12)
-    run = akida.Model(str(program.program_path)).predict(batch).reshape(IMAGES, -1)
-    np.testing.assert_array_equal(program.quantized_keras(batch, training=False), run)
+    run = akida.Model(str(known.program_path)).predict(batch).reshape(IMAGES, -1)
+    np.testing.assert_array_equal(known.quantized_keras(batch, training=False), run)

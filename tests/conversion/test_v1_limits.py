@@ -91,9 +91,10 @@ def test_converter_rounds_the_next_weights_down_without_a_word(program):
     before = program.get_layer("next").variables["weights"].copy()
     put(program, "body", "act_step", 2**16)
     fix_v1_activation_variables(program)
-    after = program.get_layer("next").variables["weights"]
-    assert np.sum(before != after) > 100
-    assert set(np.unique(before - after)) == {0, 1}
+    lost = before - program.get_layer("next").variables["weights"]
+    reading = before[:, :, 2]  # the weights that read the changed channel
+    np.testing.assert_array_equal(lost[:, :, 2], reading > 0)
+    assert np.sum(lost) == np.sum(reading > 0) > 20
 
 
 def test_all_layers_are_named_at_once_with_the_way_out(program):
