@@ -31,8 +31,8 @@ CONTRACT_FILES = {
 SMALL = ["training=debug", "dataset.images=70", "dataset.image_size=32", "evaluation.bootstrap_samples=100"]
 NARROW = [
     "backbone.stem_channels=4",
-    "backbone.widths=[8,8]",
-    "backbone.depths=[1,1]",
+    "backbone.widths=[8,8,8]",
+    "backbone.depths=[1,1,1]",
     "backbone.features=8",
 ]
 
