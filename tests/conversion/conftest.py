@@ -14,7 +14,8 @@ def converted(tmp_path_factory):
     def convert(family, generation, bits):
         choice = (family, generation, bits)
         if choice not in known:
-            known[choice] = conversions.convert(*choice, tmp_path_factory.mktemp("converted"))
+            network = conversions.quantized_network(*choice)
+            known[choice] = conversions.convert(network, tmp_path_factory.mktemp("converted"))
         return known[choice]
 
     return convert
@@ -28,7 +29,8 @@ def exported(tmp_path_factory):
     def export(family, generation):
         choice = (family, generation)
         if choice not in known:
-            known[choice] = conversions.export(*choice, 4, tmp_path_factory.mktemp("exported"))
+            network = conversions.quantized_network(*choice, 4)
+            known[choice] = network, conversions.export(network, tmp_path_factory.mktemp("exported"))
         return known[choice]
 
     return export

@@ -25,8 +25,6 @@ FORM = {1: "separable", 2: "concat"}
 class Converted:
     network: QuantizedNetwork
     plan: list[PlannedLayer]
-    onnx_path: Path
-    keras: Any
     quantized_keras: Any
     program_path: Path
 
@@ -41,22 +39,22 @@ def quantized_network(family, generation, bits):
     return small_networks.quantized_network(family, FORM[generation], bits)[0].eval()
 
 
-def export(family, generation, bits, folder):
-    """The trained network and the ONNX file of what is deployed."""
-    network = quantized_network(family, generation, bits)
+def export(network, folder):
+    """The ONNX file of what is deployed."""
     with quiet():
         export_onnx(deploy(network)[0], (HEIGHT, WIDTH, 3), folder / "model.onnx")
-    return network, folder / "model.onnx"
+    return folder / "model.onnx"
 
 
-def convert(family, generation, bits, folder):
-    network, onnx_path = export(family, generation, bits, folder)
-    plan = deploy(network)[1]
-    keras = onnx_to_keras(onnx.load(str(onnx_path)), generation=generation)
+def convert(network, folder, samples=None):
+    """From a quantized network to an Akida program."""
+    onnx_path, plan = export(network, folder), deploy(network)[1]
+    keras = onnx_to_keras(onnx.load(str(onnx_path)), generation=network.generation)
     with quiet():
-        quantized = quantize_keras(keras, plan, images(2, seed=300), generation=generation)
-        convert_keras(quantized, generation=generation).save(str(folder / "model.fbz"))
-    return Converted(network, plan, onnx_path, keras, quantized, folder / "model.fbz")
+        calibration = images(2, seed=300) if samples is None else samples
+        quantized = quantize_keras(keras, plan, calibration, generation=network.generation)
+        convert_keras(quantized, generation=network.generation).save(str(folder / "model.fbz"))
+    return Converted(network, plan, quantized, folder / "model.fbz")
 
 
 @contextmanager

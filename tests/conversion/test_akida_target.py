@@ -10,6 +10,7 @@ import small_networks
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from qana.backbone import complexity
 from qana.backbone.unit import ConvUnit, HeadUnit
 from qana.conversion import Conversion
 from qana.conversion.parity import torch_logits
@@ -30,7 +31,7 @@ def target(name, **changes):
 def run(request, tmp_path_factory):
     """A quantized network, what its conversion gave, and the folder it left behind."""
     name, generation, bits = request.param
-    network = conversions.quantized_network("qana", generation, bits)
+    network = conversions.quantized_network("akidanet", generation, bits)
     folder = tmp_path_factory.mktemp(name)
     return network, target(name).convert(network, images=IMAGES, folder=folder), folder
 
@@ -77,6 +78,13 @@ def test_layers_have_costs_and_activity(run):
     weighted = [layer for layer in conversion.layers if layer.weight_bytes]
     assert all(layer.macs > 0 for layer in weighted)
     assert len(weighted) == len(run[0].units())
+
+
+def test_costs_are_those_of_the_float_network(run):
+    network, conversion, _ = run
+    float_network = small_networks.settled_network("akidanet", conversions.FORM[network.generation])
+    macs = complexity(float_network, IMAGES.shape[1:]).macs
+    assert sum(layer.macs for layer in conversion.layers) == macs
 
 
 def test_program_is_mapped_without_help_from_the_host(run):

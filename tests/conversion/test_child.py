@@ -27,13 +27,9 @@ def run(tmp_path, monkeypatch):
     return start
 
 
-def test_messages_arrive_in_order_and_noise_on_standard_output_does_not_disturb(run, tmp_path):
+def test_messages_arrive_in_order_and_whatever_is_printed_goes_to_the_log(run, tmp_path):
     messages = run("well_behaved")
     assert messages == [{"kind": "step", "number": n, "job": str(tmp_path / "a job")} for n in range(3)]
-
-
-def test_log_keeps_whatever_the_child_prints(run, tmp_path):
-    run("well_behaved")
     log = (tmp_path / "child.log").read_text()
     assert "noise while importing" in log
     assert log.count("{not json") == 3
