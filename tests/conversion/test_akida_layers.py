@@ -26,8 +26,8 @@ def test_multiply_accumulates_are_those_of_the_float_network(converted, family):
     assert sum(layer["macs"] for layer in described) == complexity(float_network, shape).macs
 
 
-def test_ghost_unit_of_generation_1_costs_a_second_depthwise_pass_over_its_input(converted):
-    """[x, dw(x)] is run as a depthwise convolution over [x, x]: half of it are identities."""
+def test_ghost_unit_of_generation_1_costs_what_its_doubled_features_cost(converted):
+    """[x, dw(x)] is run as a depthwise convolution over [x, x]: half of its kernels are identities."""
     known = converted("qana", 1, 4)
     found = {layer["name"]: layer["macs"] for layer in describe(known)}
     plan = dict(zip(known.network.units(), known.plan, strict=True))
@@ -37,7 +37,7 @@ def test_ghost_unit_of_generation_1_costs_a_second_depthwise_pass_over_its_input
     for unit in ghosts:
         positions = np.prod(outputs[plan[before[unit]].name].shape[1:3])
         depthwise, pointwise = (conv.weight.numel() for conv in unit.unit.weighted())
-        assert found[plan[unit].name] == positions * (2 * depthwise + pointwise)
+        assert found[plan[unit].name] == positions * (2 * depthwise + pointwise * plan[unit].copies)
     assert len(ghosts) > 1
 
 
