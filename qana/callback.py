@@ -93,8 +93,9 @@ class ConversionEvaluation(pl.Callback):
             self._tracked.log_artifacts(self._context.folder)
 
     def _convert_and_measure(self, network: nn.Module, reference: Network) -> None:
-        stages = self._torch_stages(network, reference)
-        conversion = self._convert(network)
+        images = self._images()
+        stages = self._torch_stages(network, reference, images)
+        conversion = self._convert(network, images)
         if conversion is not None:
             stages.update(conversion.logits)
         report = self._measure(reference, stages, conversion)
@@ -113,22 +114,31 @@ class ConversionEvaluation(pl.Callback):
         torch.save(content, path)
         self._tracked.log_artifact(path)
 
-    def _torch_stages(self, network: nn.Module, reference: Network) -> dict[str, NDArray[np.float32]]:
-        images = self._splits.test.images
+    def _images(self) -> NDArray[np.uint8]:
+        """(N, H, W, 3) test images, and behind them those of the second source: every stage sees both."""
+        sets = [self._splits.test]
+        if self._splits.external is not None:
+            sets.append(self._splits.external.images)
+        return np.concatenate([np.asarray(each.images) for each in sets])
+
+    def _torch_stages(
+        self, network: nn.Module, reference: Network, images: NDArray[np.uint8]
+    ) -> dict[str, NDArray[np.float32]]:
         stages = {"float": torch_logits(reference, images, batch_size=EVAL_BATCH)}
         if isinstance(network, QuantizedNetwork):
             stages["torch"] = torch_logits(network, images, batch_size=EVAL_BATCH)
         return stages
 
-    def _convert(self, network: nn.Module) -> Conversion | None:
+    def _convert(self, network: nn.Module, images: NDArray[np.uint8]) -> Conversion | None:
         if not isinstance(network, QuantizedNetwork):
             return None
-        return self._target.convert(network, images=self._splits.test.images, folder=self._context.folder)
+        return self._target.convert(network, images=images, folder=self._context.folder)
 
     def _measure(
         self, reference: Network, stages: dict[str, NDArray[np.float32]], conversion: Conversion | None
     ) -> dict[str, Any]:
         size = complexity(reference, self._splits.image_shape)
+        tested = len(self._splits.test)
         quantization = self._quantization
         return self._evaluation.measure(
             folder=self._context.folder,
@@ -145,7 +155,10 @@ class ConversionEvaluation(pl.Callback):
                 quantization.input_weight_bits if quantization else None,
             ),
             float_network=reference,
-            stage_logits=stages,
+            stage_logits={stage: logits[:tested] for stage, logits in stages.items()},
+            external_logits={stage: logits[tested:] for stage, logits in stages.items()}
+            if self._splits.external
+            else None,
             conversion=conversion,
             incremental=None,
             versions=self._context.versions,

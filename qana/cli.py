@@ -75,7 +75,9 @@ def _run(arguments: list[str]) -> int:
     """Compose and check every job, then launch them."""
     from qana.command.composition import compose_all, parse_arguments
     from qana.command.launch import Jobs, check_jobs, launch, open_sweep
+    from qana.command.second_source import spelled_out
 
+    arguments = spelled_out(arguments)
     args = parse_arguments(arguments)
     if args.help or args.hydra_help or args.cfg or args.info or args.shell_completion:
         if args.help or args.cfg or args.info:

@@ -106,7 +106,7 @@ def _key_faults(loader: Any, cfg: DictConfig, override: Override) -> Iterator[Fa
             return  # an index; the schema looks at lists
         if not isinstance(node, DictConfig) or part not in node:
             names = _names(loader, node, at_root=depth == 0)
-            elsewhere = list(_full_keys(cfg)) if depth == 0 else []
+            elsewhere = [_as_typed(loader, full) for full in _namesakes(cfg, parts[:depth], part)]
             key = ".".join(parts[: depth + 1])
             yield unknown_key(key, _value_text(override), names, elsewhere)
             return
@@ -121,7 +121,20 @@ def _value_text(override: Override) -> str:
 def _names(loader: Any, node: Any, *, at_root: bool) -> list[str]:
     names = [str(key) for key in node if key != "hydra"] if isinstance(node, DictConfig) else []
     groups = [group for group in loader.list_groups("") if group != "hydra"] if at_root else []
-    return list(dict.fromkeys([*names, *groups]))
+    nested = [f"{group}/{inner}" for group in groups for inner in loader.list_groups(group)]
+    return list(dict.fromkeys([*names, *groups, *nested]))
+
+
+def _namesakes(cfg: DictConfig, parents: Sequence[str], name: str) -> list[str]:
+    """Full keys somewhere below `parents` that end in `name`."""
+    start = "".join(f"{parent}." for parent in parents)
+    return [full for full in _full_keys(cfg) if full.startswith(start) and full.rpartition(".")[2] == name]
+
+
+def _as_typed(loader: Any, full: str) -> str:
+    """A key that is a choice of files is typed with slashes: ``training/loss``."""
+    group = full.replace(".", "/")
+    return group if loader.get_group_options(group) else full
 
 
 def _full_keys(cfg: DictConfig, path: str = "") -> Iterator[str]:

@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from qana.dataset.augmentation import Augmentation
 from qana.dataset.epoch_order import EpochOrder, Sampler, process_rank
 from qana.dataset.splits import ImageSet
 from qana.errors import QanaError
@@ -18,8 +17,9 @@ Batch = tuple[Tensor, Tensor]
 
 
 class TrainBatches:
-    """Shuffled, augmented training batches; the same seed gives the same batches in every run.
+    """Shuffled training batches as they are stored; the same seed gives the same batches in every run.
 
+    The images leave as bytes, so that the device that trains receives a quarter of what it then augments.
     Every pass is a new epoch. The last images that do not fill a batch are left out of that epoch, since
     batch statistics of a few images are poor. Under torch.distributed each process takes its own,
     equally long, slice of the epoch.
@@ -27,44 +27,36 @@ class TrainBatches:
     Args:
         image_set: the training images.
         batch_size: images per batch and process.
-        augmentation: applied to every batch; None leaves the images as they are.
-        sampler: ``instance``, ``sqrt`` or ``balanced``; see `EpochOrder`.
-        seed: start of the order and of the augmentation.
+        sampler: ``instance``, ``class_balanced``, ``square_root`` or ``progressive``; see `EpochOrder`.
+        seed: start of the order.
+        epochs: of the whole training; see `EpochOrder`.
 
     Raises:
-        QanaError: a batch size below 1 or an unknown sampler; on the first use, fewer images than processes.
+        QanaError: a batch size below 1, an unknown sampler or no epochs; on the first use, fewer images than
+            processes.
     """
 
     def __init__(
-        self,
-        image_set: ImageSet,
-        *,
-        batch_size: int,
-        augmentation: Augmentation | None,
-        sampler: Sampler,
-        seed: int,
+        self, image_set: ImageSet, *, batch_size: int, sampler: Sampler, seed: int, epochs: int
     ) -> None:
         _require_batch_size(batch_size)
         self.image_set, self.batch_size = image_set, batch_size
-        self.augmentation, self.seed = augmentation, seed
         # Lightning looks for this name and calls its set_epoch.
-        self.sampler = EpochOrder(image_set.target, sampler=sampler, seed=seed)
+        self.sampler = EpochOrder(image_set.target, sampler=sampler, seed=seed, epochs=epochs)
 
     def __len__(self) -> int:
         share = self._share()
         return max(share // self.batch_size, 1)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yield (images (N, 3, H, W) float32 whole levels 0 to 255, target (N,) int64)."""
+        """Yield (images (N, 3, H, W) uint8 in channels-last memory, target (N,) int64)."""
         # A generator: the epoch is read at the first batch, because Lightning makes iterators it never uses.
         epoch = self.sampler.epoch
         rank, processes = process_rank()
         order = self.sampler.indices()[rank::processes][: self._share()]
-        generator = _generator(self.seed, epoch, rank)
         self.sampler.set_epoch(epoch + 1)
         for first in range(0, len(self) * self.batch_size, self.batch_size):
-            images, target = _batch(self.image_set, order[first : first + self.batch_size])
-            yield (images if self.augmentation is None else self.augmentation(images, generator)), target
+            yield _batch(self.image_set, order[first : first + self.batch_size])
 
     def _share(self) -> int:
         _, processes = process_rank()
@@ -101,7 +93,7 @@ class EvalBatches:
         return batches
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yield (images (N, 3, H, W) float32 whole levels 0 to 255, target (N,) int64)."""
+        """Yield (images (N, 3, H, W) uint8 in channels-last memory, target (N,) int64)."""
         rank, processes = process_rank()
         share = np.arange(len(self.image_set))[rank::processes]
         for rows in np.array_split(share, len(self)):
@@ -109,13 +101,8 @@ class EvalBatches:
 
 
 def _batch(image_set: ImageSet, rows: NDArray[np.int64]) -> Batch:
-    images = torch.from_numpy(image_set.images[rows]).permute(0, 3, 1, 2).contiguous()  # (N, 3, H, W)
-    return images.to(torch.float32), torch.from_numpy(image_set.target[rows])
-
-
-def _generator(*entropy: int) -> torch.Generator:
-    state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+    images = torch.from_numpy(image_set.images[rows]).permute(0, 3, 1, 2)  # (N, 3, H, W), not copied
+    return images, torch.from_numpy(image_set.target[rows])
 
 
 def _require_batch_size(batch_size: int) -> None:

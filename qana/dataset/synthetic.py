@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from qana.console import progress
-from qana.dataset.arguments import require_image_size
-from qana.dataset.diagnoses import CLASSES, HAM10000_IMAGES
-from qana.dataset.split import NUM_SPLITS, require_fractions, split_by_lesion
-from qana.dataset.splits import ImageSet, Splits
+from qana.dataset.pixels.pixels import FileStamp
+from qana.dataset.pixels.preprocessing import Preprocessing, require_image_size
+from qana.dataset.source import Source
+from qana.dataset.split import groups_needed
 from qana.dataset.synthetic_photograph import photograph
+from qana.dataset.table.diagnoses import CLASSES, HAM10000_IMAGES
+from qana.dataset.table.offenders import Offenders
+from qana.dataset.table.table import Table
 from qana.errors import QanaError
 
 SMALLEST_IMAGE = 32  # pixels; below, the structures melt into one another
@@ -20,7 +26,8 @@ LESIONS_WANTED = 12  # of each class, where the number of images allows it
 MOST_FOR_FLOOR = 0.5  # share of the images that may go to lifting rare classes to that number
 
 
-class SyntheticDermoscopy:
+@dataclass(frozen=True, kw_only=True)
+class SyntheticDermoscopy(Source):
     """Drawn lesions of the seven HAM10000 classes, told apart by structure and not by colour.
 
     Skin, lesion colours, light and camera come from the same distributions for every class. The class
@@ -30,68 +37,46 @@ class SyntheticDermoscopy:
 
     Args:
         images: number of photographs, all classes together.
-        image_size: side of the square images, pixels, 32 or more.
         max_images_per_lesion: each lesion is photographed once up to this often, with another crop, turn,
             light and hair.
-        val_fraction: share of the images for validation.
-        test_fraction: share of the images for test.
-        seed: another seed gives other lesions and another split.
+
+    `seed` makes other lesions as well as another split; the other arguments are those of `Source`.
 
     Raises:
-        QanaError: an argument out of its range, or too few images for three lesions of each class.
+        QanaError: an argument out of its range, or too few images for the folds.
     """
 
-    def __init__(
-        self,
-        *,
-        images: int,
-        image_size: int,
-        max_images_per_lesion: int,
-        val_fraction: float,
-        test_fraction: float,
-        seed: int,
-    ) -> None:
-        require_image_size(image_size, smallest=SMALLEST_IMAGE)
-        require_fractions(val_fraction=val_fraction, test_fraction=test_fraction)
-        _require_images(images, max_images_per_lesion)
-        self.images, self.image_size, self.max_images_per_lesion = images, image_size, max_images_per_lesion
-        self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
-        # Known before any image is, so that an illegal network is refused before the data are read.
-        self.classes, self.image_shape = CLASSES, (image_size, image_size, 3)
+    images: int
+    max_images_per_lesion: int
 
-    def load(self) -> Splits:
-        """Draw every photograph and split by lesion."""
-        return split_by_lesion(
-            "synthetic",
-            CLASSES,
-            self._draw(),
-            val_fraction=self.val_fraction,
-            test_fraction=self.test_fraction,
-            seed=self.seed,
-        )
+    name: ClassVar[str] = "synthetic"
+    classes: ClassVar[tuple[str, ...]] = CLASSES
 
-    def _draw(self) -> ImageSet:
-        target, lesions = self._plan()
-        images = np.empty((self.images, self.image_size, self.image_size, 3), dtype=np.uint8)
-        with progress("draw synthetic dermoscopy", total=self.images) as advance:
-            for row, (label, lesion) in enumerate(zip(target, lesions, strict=True)):
-                images[row] = photograph(
-                    CLASSES[label],
-                    self.image_size,
-                    lesion_seed=[self.seed, 0, int(lesion)],
-                    photo_seed=[self.seed, 1, row],
-                )
-                advance(1)
-        return ImageSet(
-            images=images,
-            target=target,
+    def __post_init__(self) -> None:
+        require_image_size(self.image_size, smallest=SMALLEST_IMAGE)
+        super().__post_init__()
+        _require_images(self.images, self.max_images_per_lesion, self.lesions_needed)
+
+    @property
+    def lesions_needed(self) -> int:
+        """Fewest lesions of a class that can be split."""
+        return groups_needed(self.folds)
+
+    def read(self, offenders: Offenders) -> Table:
+        target, lesions = self._plan_photographs()
+        return Table(
             image_ids=tuple(f"SYN_{row:07d}" for row in range(self.images)),
-            lesion_ids=tuple(f"LES_{lesion:07d}" for lesion in lesions),
+            target=target,
+            groups=tuple(f"LES_{lesion:07d}" for lesion in lesions),
+            group_key="lesion_id",
+            attributes={},
+            official=None,
+            pixels=DrawnPhotographs(target, lesions, self.seed),
         )
 
-    def _plan(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _plan_photographs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Class index and lesion number of each photograph, both (N,)."""
-        counts = class_sizes(self.images, self.max_images_per_lesion)
+        counts = class_sizes(self.images, self.max_images_per_lesion, self.lesions_needed)
         rng = np.random.default_rng([self.seed, 2])
         per_lesion: list[int] = []
         for count in counts:
@@ -100,11 +85,11 @@ class SyntheticDermoscopy:
         return target, np.repeat(np.arange(len(per_lesion), dtype=np.int64), per_lesion)
 
 
-def class_sizes(images: int, max_images_per_lesion: int) -> NDArray[np.int64]:
+def class_sizes(images: int, max_images_per_lesion: int, lesions_needed: int) -> NDArray[np.int64]:
     """Photographs of each class, in the order of `CLASSES`; they add up to `images`."""
     weights = np.array([HAM10000_IMAGES[name] for name in CLASSES]) ** TEMPER
     lesions = min(LESIONS_WANTED, int(MOST_FOR_FLOOR * images / len(CLASSES) / max_images_per_lesion))
-    floor = max_images_per_lesion * max(NUM_SPLITS, lesions)
+    floor = max_images_per_lesion * max(lesions_needed, lesions)
     sizes = np.maximum(np.floor(images * weights / weights.sum()).astype(np.int64), floor)
     # What rounding left over, or the floor took too much, is settled with the largest class.
     sizes[np.argmax(weights)] += images - sizes.sum()
@@ -121,7 +106,43 @@ def _photographs_per_lesion(count: int, most: int, rng: np.random.Generator) -> 
     return sizes
 
 
-def _require_images(images: int, max_images_per_lesion: int) -> None:
+class DrawnPhotographs:
+    """Draws photographs on demand; what `qana.dataset.pixels` asks of the place that images come from.
+
+    Args:
+        target: (N,) class index of each photograph.
+        lesions: (N,) lesion of each photograph.
+        seed: another seed draws other lesions.
+    """
+
+    def __init__(self, target: NDArray[np.int64], lesions: NDArray[np.int64], seed: int) -> None:
+        self._target, self._lesions, self._seed = target, lesions, seed
+
+    def __len__(self) -> int:
+        return len(self._target)
+
+    def files(self) -> tuple[FileStamp, ...]:
+        """None: nothing is read, so nothing is kept in a cache."""
+        return ()
+
+    def sha256(self, file: int) -> str:
+        raise IndexError(f"drawn photographs have no file {file}")
+
+    def decode(
+        self, rows: NDArray[np.int64], out: NDArray[np.uint8], preprocessing: Preprocessing
+    ) -> dict[int, str]:
+        for place, row in enumerate(rows.tolist()):
+            drawn = photograph(
+                CLASSES[self._target[row]],
+                preprocessing.image_size,
+                lesion_seed=[self._seed, 0, int(self._lesions[row])],
+                photo_seed=[self._seed, 1, row],
+            )
+            out[place] = preprocessing.apply(Image.fromarray(drawn))
+        return {}
+
+
+def _require_images(images: int, max_images_per_lesion: int, lesions_needed: int) -> None:
     if max_images_per_lesion < 1:
         raise QanaError(
             f"a lesion cannot be photographed {max_images_per_lesion} times",
@@ -129,10 +150,10 @@ def _require_images(images: int, max_images_per_lesion: int) -> None:
             allowed="1 or more",
             fix="for example dataset.max_images_per_lesion=3",
         )
-    fewest = len(CLASSES) * NUM_SPLITS * max_images_per_lesion
+    fewest = len(CLASSES) * lesions_needed * max_images_per_lesion
     if images < fewest:
         raise QanaError(
-            f"{images} images are too few for {NUM_SPLITS} lesions of each class",
+            f"{images} images are too few for {lesions_needed} lesions of each class",
             where=f"dataset.images = {images}, dataset.max_images_per_lesion = {max_images_per_lesion}",
             allowed=f"{fewest} images or more at this number of photographs per lesion",
             fix=f"for example dataset.images={fewest}",

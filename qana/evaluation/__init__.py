@@ -2,6 +2,7 @@
 
 from qana.evaluation.contract import check_report
 from qana.evaluation.cost import AkidaCostModel, Board, Cost
+from qana.evaluation.data_files import write_data_files
 from qana.evaluation.estimate import Estimate
 from qana.evaluation.evaluation import Evaluation
 from qana.evaluation.metrics import StageMetrics, agreement, paired_difference_ci, stage_metrics
@@ -30,6 +31,7 @@ __all__ = [
     "print_summary",
     "read_predictions",
     "stage_metrics",
+    "write_data_files",
     "write_html",
     "write_predictions",
     "write_report_json",

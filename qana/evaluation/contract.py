@@ -10,6 +10,9 @@ from qana.evaluation.stages import STAGES
 
 SCHEMA = 1
 
+_SIDES = ("train", "val", "test")
+_AUDIT = ("shared_groups", "siblings", "near_duplicates", "pairs", "max_hamming", "max_pixel_distance")
+_PAIR = ("first", "second", "first_split", "second_split", "hamming", "pixel_distance", "same_group")
 _ESTIMATE = ("value", "low", "high", "provenance", "source")
 _KEYS: dict[str, tuple[str, ...]] = {
     "": (
@@ -17,9 +20,16 @@ _KEYS: dict[str, tuple[str, ...]] = {
         "host",
     ),
     "run": ("id", "name", "config_hash", "git_sha", "dirty", "seed", "started", "duration_s", "status"),
-    "dataset": ("name", "fingerprint", "classes", "sizes", "split"),
-    "dataset.sizes": ("train", "val", "test"),
-    "dataset.split": ("protocol", "group_key", "leaked_groups"),
+    "dataset": (
+        "name", "fingerprint", "classes", "sizes", "class_counts", "split", "preprocessing", "audit",
+        "skipped",
+    ),
+    "dataset.sizes": _SIDES,
+    "dataset.class_counts": _SIDES,
+    "dataset.split": ("protocol", "group_key", "leaked_groups", "folds", "fold", "hash", "siblings"),
+    "dataset.split.siblings": ("val", "test"),
+    "dataset.preprocessing": ("image_size", "crop", "colour"),
+    "dataset.audit": _AUDIT,
     "backbone": ("name", "form", "parameters", "macs"),
     "quantization": ("weight_bits", "activation_bits", "input_weight_bits"),
     "conversion": ("target", "agreement", "max_abs_logit_error", "macro_f1_drop", "layers", "coverage"),
@@ -31,13 +41,30 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "host": ("device", "latency_ms", "energy_mj"),
     "host.latency_ms": ("p50", "p95"),
     "host.energy_mj": ("value", "provenance"),
+    "strata": ("stages", "min_groups", "attributes"),
+    "external_test": (
+        "name", "fingerprint", "size", "class_counts", "absent_classes", "shared_images", "audit", "skipped",
+        "stages", "agreement",
+    ),
+    "external_test.audit": _AUDIT,
 }  # fmt: skip
 _STAGE = ("accuracy", "macro_f1", "balanced_accuracy", "ece", "macro_auroc", "per_class", "ci95")
 _CLASS = ("precision", "recall", "f1", "support")
+_SKIPPED = ("kind", "count", "names")
+_STRATUM = ("value", "images", "groups", "few", "stages")
+_STRATUM_STAGE = ("accuracy", "balanced_accuracy", "ci95", "per_class")
+_RECALL = ("recall", "support", "ci95")
 _LAYER = ("name", "max_error_lsb", "saturated_share")
+_ROWS = {
+    "conversion.layers": _LAYER,
+    "dataset.skipped": _SKIPPED,
+    "dataset.audit.pairs": _PAIR,
+    "external_test.skipped": _SKIPPED,
+    "external_test.audit.pairs": _PAIR,
+}
 # Blocks that a run without conversion, or a host without counters, leaves empty.
 _NULLABLE = ("conversion", "conversion.macro_f1_drop", "mapping", "cost", "host", "host.energy_mj")
-_OPTIONAL = {"": ("incremental",)}
+_OPTIONAL = {"": ("strata", "external_test", "incremental")}
 
 
 def check_report(report: Mapping[str, Any]) -> None:
@@ -46,8 +73,10 @@ def check_report(report: Mapping[str, Any]) -> None:
     Raises:
         ValueError: every missing, unknown or impossible entry, at once, by its dotted path.
     """
-    problems = [*_block_problems(report), *_stage_problems(report), *_layer_problems(report)]
-    problems += _value_problems(report)
+    problems = [*_block_problems(report), *_row_problems(report), *_value_problems(report)]
+    for path in ("stages", "external_test.stages"):
+        problems += _stage_problems(report, path)
+    problems += [*_strata_problems(report), *_count_problems(report)]
     if problems:
         raise ValueError("report does not follow schema 1: " + "; ".join(problems))
 
@@ -81,22 +110,55 @@ def _block_problems(report: Mapping[str, Any]) -> Iterator[str]:
         yield from _compare(path, block, keys, _OPTIONAL.get(path, ()))
 
 
-def _stage_problems(report: Mapping[str, Any]) -> Iterator[str]:
-    classes = lookup(report, "dataset.classes") or ()
-    for stage, block in (lookup(report, "stages") or {}).items():
-        path = f"stages.{stage}"
+def _classes(report: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(lookup(report, "dataset.classes") or ())
+
+
+def _stage_problems(report: Mapping[str, Any], ladder: str) -> Iterator[str]:
+    for stage, block in (lookup(report, ladder) or {}).items():
+        path = f"{ladder}.{stage}"
         if stage not in STAGES:
             yield f"{path} is unknown"
         yield from _compare(path, block, _STAGE)
-        per_class = lookup(block, "per_class") or {}
-        yield from _compare(f"{path}.per_class", per_class, tuple(classes))
-        for name, scores in per_class.items():
-            yield from _compare(f"{path}.per_class.{name}", scores, _CLASS)
+        yield from _per_class_problems(report, path, block, _CLASS)
 
 
-def _layer_problems(report: Mapping[str, Any]) -> Iterator[str]:
-    for position, layer in enumerate(lookup(report, "conversion.layers") or ()):
-        yield from _compare(f"conversion.layers[{position}]", layer, _LAYER)
+def _per_class_problems(
+    report: Mapping[str, Any], path: str, block: Any, keys: tuple[str, ...]
+) -> Iterator[str]:
+    per_class = lookup(block, "per_class") or {}
+    yield from _compare(f"{path}.per_class", per_class, _classes(report))
+    for name, scores in per_class.items():
+        yield from _compare(f"{path}.per_class.{name}", scores, keys)
+
+
+def _strata_problems(report: Mapping[str, Any]) -> Iterator[str]:
+    stages = tuple(lookup(report, "strata.stages") or ())
+    for attribute, rows in (lookup(report, "strata.attributes") or {}).items():
+        for position, row in enumerate(rows):
+            path = f"strata.attributes.{attribute}[{position}]"
+            yield from _compare(path, row, _STRATUM)
+            yield from _compare(f"{path}.stages", lookup(row, "stages"), stages)
+            for stage, block in (lookup(row, "stages") or {}).items():
+                yield from _compare(f"{path}.stages.{stage}", block, _STRATUM_STAGE)
+                yield from _per_class_problems(report, f"{path}.stages.{stage}", block, _RECALL)
+
+
+def _row_problems(report: Mapping[str, Any]) -> Iterator[str]:
+    for path, keys in _ROWS.items():
+        for position, row in enumerate(lookup(report, path) or ()):
+            yield from _compare(f"{path}[{position}]", row, keys)
+
+
+def _count_problems(report: Mapping[str, Any]) -> Iterator[str]:
+    counted = [(f"dataset.class_counts.{side}", f"dataset.sizes.{side}") for side in _SIDES]
+    if "external_test" in report:
+        counted.append(("external_test.class_counts", "external_test.size"))
+    for path, size in counted:
+        counts, expected = lookup(report, path), lookup(report, size)
+        yield from _compare(path, counts, _classes(report))
+        if isinstance(counts, Mapping) and sum(counts.values()) != expected:
+            yield f"{path} adds up to {sum(counts.values())}, not to {size} = {expected}"
 
 
 def _value_problems(report: Mapping[str, Any]) -> Iterator[str]:

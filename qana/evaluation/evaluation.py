@@ -1,8 +1,8 @@
-"""The evaluation stage as the end-of-run callback sees it: measure everything, leave three files."""
+"""The evaluation stage as the end-of-run callback sees it: measure everything, leave it in files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ from torch import nn
 
 from qana.console import progress
 from qana.conversion.product import Conversion
-from qana.dataset.splits import Splits
+from qana.dataset.splits import External, ImageSet, Splits
 from qana.errors import QanaError
 from qana.evaluation.cost import AkidaCostModel, Cost
+from qana.evaluation.data_files import write_data_files
+from qana.evaluation.dataset_block import external_block
 from qana.evaluation.host import measure_host
 from qana.evaluation.metrics import (
     Difference,
@@ -34,10 +36,12 @@ from qana.evaluation.report import (
     write_report_json,
 )
 from qana.evaluation.stages import in_ladder_order
+from qana.evaluation.strata_block import Bootstrap, strata_block
 
 StageLogits = Mapping[str, NDArray[np.float32]]
 
-REPORT_JSON, REPORT_HTML, PREDICTIONS = "report.json", "report.html", "predictions.parquet"
+REPORT_JSON, REPORT_HTML = "report.json", "report.html"
+PREDICTIONS, PREDICTIONS_EXTERNAL = "predictions.parquet", "predictions_external.parquet"
 
 
 class Evaluation:
@@ -76,11 +80,15 @@ class Evaluation:
         quantization: QuantizationInfo,
         float_network: nn.Module | None,
         stage_logits: StageLogits,
+        external_logits: StageLogits | None,
         conversion: Conversion | None,
         incremental: Mapping[str, Any] | None,
         versions: Mapping[str, str],
     ) -> dict[str, Any]:
-        """Measure a finished run and write report.json, report.html and predictions.parquet.
+        """Measure a finished run and write what it found.
+
+        The files are report.json, report.html, predictions.parquet, split.json and near_duplicates.csv, and
+        predictions_external.parquet where there is an external test.
 
         Args:
             folder: where the files go; must exist.
@@ -90,6 +98,7 @@ class Evaluation:
             quantization: its bit-widths.
             float_network: timed on this host, (1, 3, H, W) float32 in; None leaves `host` empty.
             stage_logits: stage to (N, C) float32 on the test images; with a conversion, its stages too.
+            external_logits: the same stages on the images of `splits.external`; None without one.
             conversion: the product of the conversion stage, or None.
             incremental: the block of the incremental stage, or None.
             versions: package name to version, for the page.
@@ -99,9 +108,12 @@ class Evaluation:
 
         Raises:
             QanaError: logits that are not finite, or a target the cost model has no constants for.
+            ValueError: the external test and its logits do not belong together.
         """
         logits = {stage: stage_logits[stage] for stage in in_ladder_order(stage_logits)}
-        stages = self._score(logits, splits)
+        external = self._external(splits, logits, external_logits)
+        stages = self._score(logits, splits.test, splits.classes)
+        bootstrap = Bootstrap(self.bootstrap_samples, self.seed)
         report = build_report(
             run=run,
             splits=splits,
@@ -114,26 +126,53 @@ class Evaluation:
             mapping=conversion.mapping if conversion else None,
             cost=self._cost(conversion),
             host=self._host(float_network, splits),
+            strata=strata_block(logits, splits.test, splits.classes, bootstrap),
+            external_test=external,
             incremental=incremental,
         )
-        write_predictions(folder / PREDICTIONS, splits.test, splits.classes, logits)
-        write_report_json(folder / REPORT_JSON, report)
+        self._write(folder, report, splits, logits, external_logits)
         layers = conversion.layers if conversion else ()
         said = predictions_of(splits.test, splits.classes, logits)
         write_html(folder / REPORT_HTML, report, said, layers=layers, versions=versions)
         return report
 
-    def _score(self, logits: StageLogits, splits: Splits) -> dict[str, StageMetrics]:
+    def _write(
+        self,
+        folder: Path,
+        report: Mapping[str, Any],
+        splits: Splits,
+        logits: StageLogits,
+        external_logits: StageLogits | None,
+    ) -> None:
+        write_data_files(folder, splits)
+        write_predictions(folder / PREDICTIONS, splits.test, splits.classes, logits)
+        if splits.external is not None and external_logits is not None:
+            path = folder / PREDICTIONS_EXTERNAL
+            write_predictions(path, splits.external.images, splits.classes, external_logits)
+        write_report_json(folder / REPORT_JSON, report)
+
+    def _external(
+        self, splits: Splits, logits: StageLogits, external_logits: StageLogits | None
+    ) -> dict[str, Any] | None:
+        _require_external(splits.external, logits, external_logits)
+        if splits.external is None or external_logits is None:
+            return None
+        scored = self._score(external_logits, splits.external.images, splits.classes, "external test, ")
+        return external_block(splits.external, splits.classes, scored, external_logits)
+
+    def _score(
+        self, logits: StageLogits, images: ImageSet, classes: Sequence[str], prefix: str = ""
+    ) -> dict[str, StageMetrics]:
         for stage, values in logits.items():
-            require_finite(values, stage)
+            require_finite(values, f"{prefix}{stage}")
         stages = {}
-        with progress("score stages", total=len(logits)) as advance:
+        with progress(f"{prefix}score stages", total=len(logits)) as advance:
             for stage, values in logits.items():
                 stages[stage] = stage_metrics(
                     values,
-                    splits.test.target,
-                    splits.test.lesion_ids,
-                    splits.classes,
+                    images.target,
+                    images.lesion_ids,
+                    classes,
                     bootstrap_samples=self.bootstrap_samples,
                     seed=self.seed,
                 )
@@ -161,3 +200,15 @@ class Evaluation:
         if network is None:
             return None
         return measure_host(network, splits.image_shape, runs=self.host_runs, warmup=self.host_warmup)
+
+
+def _require_external(
+    external: External | None, logits: StageLogits, external_logits: StageLogits | None
+) -> None:
+    """Refuse a second test set without its logits, or logits without it: a gap would go unnoticed."""
+    given = set(external_logits or ())
+    if external is None and given:
+        raise ValueError(f"logits of stages {sorted(given)}, but no external test to score them on")
+    missing = set(logits) - given
+    if external is not None and missing:
+        raise ValueError(f"external test lacks stages {sorted(missing)} of the run")

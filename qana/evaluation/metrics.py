@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 from qana.errors import QanaError, listed
 from qana.evaluation.bootstrap import Values, draw_lesions, interval95, lesion_index, sum_by_lesion
 from qana.evaluation.calibration import bin_rows, calibration_error, softmax
-from qana.evaluation.confusion import confusion_matrix, scores
+from qana.evaluation.confusion import Scores, confusion_matrix, confusion_rows, scores
 
 Logits = NDArray[np.float32]
 Target = NDArray[np.int64]
@@ -21,11 +21,11 @@ Target = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """Scores of one class; all 0 where the target holds no image of it."""
+    """Scores of one class; None where the target holds no image of it, for which they mean nothing."""
 
-    precision: float
-    recall: float
-    f1: float
+    precision: float | None
+    recall: float | None
+    f1: float | None
     support: int
 
 
@@ -102,10 +102,11 @@ def _auroc(logits: Logits, target: Target) -> float | None:
     return float(np.mean([roc_auc_score(target == label, probs[:, label]) for label in present]))
 
 
-def _confusion_rows(preds: Target, target: Target, num_classes: int) -> Values:
-    rows = np.zeros((len(target), num_classes**2))
-    rows[np.arange(len(target)), target * num_classes + preds] = 1
-    return rows
+def _of_class(result: Scores, label: int) -> ClassMetrics:
+    if not result.support[label]:
+        return ClassMetrics(None, None, None, support=0)
+    precision, recall, f1 = (float(score[label]) for score in (result.precision, result.recall, result.f1))
+    return ClassMetrics(precision, recall, f1, support=int(result.support[label]))
 
 
 def _intervals(
@@ -114,7 +115,7 @@ def _intervals(
     index, lesions = lesion_index(lesion_ids)
     draws = draw_lesions(lesions, samples=samples, seed=seed)
     num_classes = logits.shape[1]
-    rows = _confusion_rows(logits.argmax(1), target, num_classes)
+    rows = confusion_rows(target, logits.argmax(1), num_classes)
     resampled = scores((draws @ sum_by_lesion(rows, index, lesions)).reshape(-1, num_classes, num_classes))
     ece = calibration_error(draws @ sum_by_lesion(bin_rows(logits, target), index, lesions))
     return {
@@ -136,7 +137,7 @@ def stage_metrics(
 ) -> StageMetrics:
     """Score one stage on the test images.
 
-    Classes absent from the target are listed with zeros and left out of every mean; so are, in a
+    Classes absent from the target are listed without scores and left out of every mean; so are, in a
     bootstrap sample, classes that the sample does not contain.
 
     Args:
@@ -154,22 +155,13 @@ def stage_metrics(
     _require_matching(logits, target, lesion_ids, len(classes))
     require_finite(logits, "logits")
     result = scores(confusion_matrix(target, logits.argmax(1), len(classes)))
-    per_class = {
-        name: ClassMetrics(
-            precision=float(result.precision[i]),
-            recall=float(result.recall[i]),
-            f1=float(result.f1[i]),
-            support=int(result.support[i]),
-        )
-        for i, name in enumerate(classes)
-    }
     return StageMetrics(
         accuracy=float(result.accuracy),
         macro_f1=float(result.macro_f1),
         balanced_accuracy=float(result.balanced_accuracy),
         ece=float(calibration_error(bin_rows(logits, target).sum(axis=0))),
         macro_auroc=_auroc(logits, target),
-        per_class=per_class,
+        per_class={name: _of_class(result, label) for label, name in enumerate(classes)},
         ci95=_intervals(logits, target, lesion_ids, samples=bootstrap_samples, seed=seed),
     )
 
@@ -205,7 +197,7 @@ def paired_difference_ci(
 
     def drop(weights: Values) -> Values:
         stacks = (
-            weights @ sum_by_lesion(_confusion_rows(logits.argmax(1), target, num_classes), index, lesions)
+            weights @ sum_by_lesion(confusion_rows(target, logits.argmax(1), num_classes), index, lesions)
             for logits in (before, after)
         )
         first, second = (scores(s.reshape(-1, num_classes, num_classes)).macro_f1 for s in stacks)

@@ -1,4 +1,4 @@
-"""predictions.parquet: one row per test image and stage, enough to recompute every metric."""
+"""predictions.parquet: one row per test image and stage, enough to recompute every metric and stratum."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,13 @@ SCHEMA = pa.schema(
         ("logits", pa.list_(pa.float32())),
     ]
 )
+# Present where the source knows them.
+ATTRIBUTES = {
+    "age_years": pa.float64(),
+    "sex": pa.string(),
+    "localization": pa.string(),
+    "image_tone": pa.string(),
+}
 _CLASSES_KEY = b"classes"
 
 
@@ -39,6 +47,7 @@ class Predictions:
         lesion_ids: N group names.
         target: (N,) int64.
         stage_logits: stage to (N, C) float32, from float to akida.
+        attributes: as in `ImageSet`; only those that the source knows.
     """
 
     classes: tuple[str, ...]
@@ -46,6 +55,7 @@ class Predictions:
     lesion_ids: tuple[str, ...]
     target: NDArray[np.int64]
     stage_logits: Mapping[str, NDArray[np.float32]]
+    attributes: Mapping[str, NDArray[Any]]
 
 
 def predictions_of(
@@ -53,7 +63,10 @@ def predictions_of(
 ) -> Predictions:
     """Put the logits of all stages beside their images, in ladder order."""
     ordered = {stage: stage_logits[stage] for stage in in_ladder_order(stage_logits)}
-    return Predictions(tuple(classes), image_set.image_ids, image_set.lesion_ids, image_set.target, ordered)
+    known = {name: image_set.attributes[name] for name in ATTRIBUTES if name in image_set.attributes}
+    return Predictions(
+        tuple(classes), image_set.image_ids, image_set.lesion_ids, image_set.target, ordered, known
+    )
 
 
 def write_predictions(
@@ -80,7 +93,9 @@ def write_predictions(
     }
     if misshapen:
         raise ValueError(f"logits of shape {misshapen} do not describe {expected} images and classes")
-    schema = SCHEMA.with_metadata({_CLASSES_KEY: json.dumps(said.classes).encode()})
+    fields = [pa.field(name, ATTRIBUTES[name]) for name in said.attributes]
+    metadata = {_CLASSES_KEY: json.dumps(said.classes).encode()}
+    schema = pa.schema([*SCHEMA, *fields], metadata=metadata)
     batches = [_stage_table(said, stage, schema) for stage in said.stage_logits]
     partial = path.with_name(f".{path.name}.partial")
     pq.write_table(pa.concat_tables(batches), partial)
@@ -95,8 +110,14 @@ def _stage_table(said: Predictions, stage: str, schema: pa.Schema) -> pa.Table:
         "target": said.target,
         "target_name": [said.classes[label] for label in said.target],
         "logits": list(said.stage_logits[stage].astype(np.float32)),
+        **{name: _column(name, values) for name, values in said.attributes.items()},
     }
     return pa.table(columns, schema=schema)
+
+
+def _column(name: str, values: NDArray[Any]) -> pa.Array:
+    """An attribute for the file; an unknown age is null there."""
+    return pa.array(values.tolist(), type=ATTRIBUTES[name], from_pandas=True)
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -113,4 +134,7 @@ def read_predictions(path: Path) -> Predictions:
         lesion_ids=tuple(first["lesion_id"].to_pylist()),
         target=np.asarray(first["target"].to_pylist(), dtype=np.int64),
         stage_logits={stage: logits[index] for stage, index in rows.items()},
+        attributes={
+            name: first[name].to_pandas().to_numpy() for name in ATTRIBUTES if name in first.column_names
+        },
     )

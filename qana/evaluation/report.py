@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +16,8 @@ from qana.conversion.product import Conversion, MappingReport
 from qana.dataset.splits import Splits
 from qana.evaluation.contract import SCHEMA, check_report
 from qana.evaluation.cost import Cost
+from qana.evaluation.dataset_block import dataset_block
+from qana.evaluation.files import write_text_atomically
 from qana.evaluation.host import HostMeasurement
 from qana.evaluation.metrics import Difference, StageMetrics, agreement
 from qana.evaluation.stages import in_ladder_order
@@ -75,20 +76,6 @@ def conversion_block(
     }
 
 
-def _dataset_block(splits: Splits) -> dict[str, Any]:
-    return {
-        "name": splits.name,
-        "fingerprint": splits.fingerprint,
-        "classes": list(splits.classes),
-        "sizes": {"train": len(splits.train), "val": len(splits.val), "test": len(splits.test)},
-        "split": {
-            "protocol": splits.protocol,
-            "group_key": splits.group_key,
-            "leaked_groups": splits.leaked_groups,
-        },
-    }
-
-
 def build_report(
     *,
     run: RunInfo,
@@ -100,12 +87,15 @@ def build_report(
     mapping: MappingReport | None,
     cost: Cost | None,
     host: HostMeasurement | None,
+    strata: Mapping[str, Any] | None,
+    external_test: Mapping[str, Any] | None,
     incremental: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """Put the findings of a run into the shape of the contract.
 
-    `conversion` is what `conversion_block` returns. Blocks that a run does not have are None in the
-    report; `incremental` is absent instead. NaN and infinity become None.
+    `conversion` is what `conversion_block` returns, `strata` what `strata_block`, `external_test` what
+    `external_block`. Blocks that a run does not have are None in the report; these two and `incremental`
+    are absent instead. NaN and infinity become None.
 
     Raises:
         ValueError: the result does not follow the contract.
@@ -113,7 +103,7 @@ def build_report(
     report: dict[str, Any] = {
         "schema": SCHEMA,
         "run": asdict(run),
-        "dataset": _dataset_block(splits),
+        "dataset": dataset_block(splits),
         "backbone": asdict(backbone),
         "quantization": asdict(quantization),
         "stages": {name: stages[name].as_dict() for name in in_ladder_order(stages)},
@@ -122,8 +112,8 @@ def build_report(
         "cost": cost.as_dict() if cost else None,
         "host": host.as_dict() if host else None,
     }
-    if incremental is not None:
-        report["incremental"] = incremental
+    extra = {"strata": strata, "external_test": external_test, "incremental": incremental}
+    report |= {name: block for name, block in extra.items() if block is not None}
     report = _plain(report)
     check_report(report)
     return report
@@ -146,10 +136,3 @@ def write_report_json(path: Path, report: Mapping[str, Any]) -> None:
     """Write the report in the contract's order; readers see the old file or the whole new one."""
     text = json.dumps(_plain(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     write_text_atomically(path, text)
-
-
-def write_text_atomically(path: Path, text: str) -> None:
-    """Write beside `path`, then rename, so that an interrupted run leaves nothing half-written."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)

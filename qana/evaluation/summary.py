@@ -29,7 +29,7 @@ def print_summary(report: Mapping[str, Any], *, report_path: Path, ui_command: s
 
 def summary_lines(report: Mapping[str, Any], *, report_path: Path, ui_command: str) -> list[tuple[str, str]]:
     """The lines below the table, as name and text."""
-    lines: list[tuple[str, str]] = []
+    lines = [("split", _split(report["dataset"]))]
     conversion, cost = report["conversion"], report["cost"]
     if conversion:
         lines.append(("agreement", f"{_percent(conversion['agreement'])} of test images, torch and akida"))
@@ -41,6 +41,8 @@ def summary_lines(report: Mapping[str, Any], *, report_path: Path, ui_command: s
     if cost:
         lines.append(("latency", _estimate(cost["latency_ms"], "ms")))
         lines.append(("energy", _estimate(cost["energy_mj"], "mJ")))
+    if "external_test" in report:
+        lines.append(("external", _external(report["external_test"])))
     return [*lines, ("report", str(report_path)), ("MLflow UI", ui_command)]
 
 
@@ -53,6 +55,28 @@ def _stage_table(report: Mapping[str, Any]) -> Table:
     for stage, scores in report["stages"].items():
         table.add_row(stage, _percent(scores["accuracy"]), _percent(scores["macro_f1"]))
     return table
+
+
+def _split(data: Mapping[str, Any]) -> str:
+    """How far the scores above can be believed: what the sides of the split share."""
+    split, near = data["split"], data["audit"]["near_duplicates"]
+    fold = "" if split["folds"] is None else f", fold {split['fold']} of {split['folds']}"
+    leaked = f"{split['leaked_groups']} leaked groups" if split["group_key"] else "groups not known"
+    line = f"by {split['protocol']}{fold}: {leaked}, {near} near-duplicate pairs"
+    siblings = split["siblings"]["test"]
+    if siblings or (split["protocol"] == "image" and split["group_key"]):
+        line += f"; {siblings} of {data['sizes']['test']} test images have a sibling in training"
+    return line
+
+
+def _external(found: Mapping[str, Any]) -> str:
+    stage, scores = list(found["stages"].items())[-1]
+    absent = f" over {len(found['class_counts']) - len(found['absent_classes'])} classes"
+    return (
+        f"{found['name']}, {found['size']} images: accuracy {_percent(scores['accuracy'])}, macro F1"
+        f" {_percent(scores['macro_f1'])}{absent if found['absent_classes'] else ''} at {stage};"
+        f" {found['audit']['near_duplicates']} near-duplicates of training images"
+    )
 
 
 def _percent(share: float) -> str:

@@ -9,6 +9,7 @@ import importlib
 import inspect
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import is_dataclass
 from types import SimpleNamespace
 from typing import Annotated, Any, get_type_hints
 
@@ -191,8 +192,19 @@ def _type_faults(path: str, value: Any, annotation: Any) -> Iterator[Fault]:
         adapter.validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
         expected = annotation_text(annotation)
-        reason = error.errors()[0]["msg"].removeprefix("Input ").lower()
+        first = error.errors()[0]
+        if first["type"] == "needs_python_object":
+            yield _object_fault(path, value, expected)
+            return
+        reason = first["msg"].removeprefix("Input ").lower()
         yield Fault(f"{path}: {reason}", f"{path} = {value!r}", expected, f"set {path} to {expected}")
+
+
+def _object_fault(path: str, value: Any, expected: str) -> Fault:
+    """A plain value where a node with ``_target_`` belongs, often a choice of files typed with a dot."""
+    choice = f"{path.replace('.', '/')}=NAME"
+    fix = f"type {choice} to choose a file, or give a node with _target_ ({expected})"
+    return Fault(f"{path} is made by a node, not by a value", f"{path} = {value!r}", expected, fix)
 
 
 def _annotation(parameter: inspect.Parameter, target: Any) -> Any:
@@ -203,7 +215,12 @@ def _annotation(parameter: inspect.Parameter, target: Any) -> Any:
 
 
 def _parameters(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    return dict(inspect.signature(target).parameters)
+    parameters = dict(inspect.signature(target).parameters)
+    if not is_dataclass(target):
+        return parameters
+    # Inherited fields are written with the names of the module they come from, which only the class knows.
+    hints = get_type_hints(target, include_extras=True)
+    return {name: each.replace(annotation=hints[name]) for name, each in parameters.items()}
 
 
 def _locate(path: str) -> Any:

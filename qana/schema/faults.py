@@ -58,7 +58,7 @@ def unknown_key(key: str, value: object, known: Iterable[object], elsewhere: Ite
     names = sorted(str(name) for name in known if not str(name).startswith("_"))
     parent, _, name = key.rpartition(".")
     close = difflib.get_close_matches(name, names, n=1)
-    same = [other for other in elsewhere if other.rpartition(".")[2] == name]
+    same = [other for other in elsewhere if other.replace("/", ".").rpartition(".")[2] == name]
     if close:
         fix = f"did you mean {f'{parent}.' if parent else ''}{close[0]}?"
     elif same:

@@ -26,7 +26,7 @@ def report_metrics(report: Mapping[str, Any]) -> dict[str, float]:
     ``host/latency_ms_p95``.
     Per-layer rows stay in the report.
     """
-    pairs = [*_pairs("", report.get("stages") or {})]
+    pairs = [*_pairs("", report.get("stages") or {}), *_external(report.get("external_test"))]
     for section, prefix in SECTIONS.items():
         pairs += _pairs(prefix, report.get(section) or {})
     keys = [key for key, _ in pairs]
@@ -36,13 +36,35 @@ def report_metrics(report: Mapping[str, Any]) -> dict[str, float]:
 
 
 def report_tags(report: Mapping[str, Any]) -> dict[str, str]:
-    """Say how each cost is known: ``{"akida/energy_mj": "modelled"}``."""
-    tags = {}
+    """Say how each cost is known, ``{"akida/energy_mj": "modelled"}``, and how the data were split."""
+    tags = _data_tags(report.get("dataset"))
     for section, prefix in SECTIONS.items():
         for name, value in (report.get(section) or {}).items():
             if isinstance(value, Mapping) and value.get("provenance"):
                 tags[f"{prefix}/{name}"] = str(value["provenance"])
     return tags
+
+
+def _data_tags(data: Mapping[str, Any] | None) -> dict[str, str]:
+    """What tells a trustworthy split from another one, to be searched for."""
+    if data is None:
+        return {}
+    split = data["split"]
+    known = split["group_key"] is not None  # a count of 0 would be taken for an answer
+    return {
+        "dataset_fingerprint": data["fingerprint"],
+        "split_protocol": split["protocol"],
+        "split_hash": split["hash"],
+        "leaked_groups": str(split["leaked_groups"]) if known else "not known",
+        "near_duplicates": str(data["audit"]["near_duplicates"]),
+        "test_siblings": str(split["siblings"]["test"]) if known else "not known",
+    }
+
+
+def _external(found: Mapping[str, Any] | None) -> Iterator[tuple[str, float]]:
+    """Scores on the second source: ``external/akida/accuracy``, ``external/agreement``."""
+    if found is not None:
+        yield from _pairs("external", {**found["stages"], "agreement": found["agreement"]})
 
 
 def _pairs(prefix: str, value: Any) -> Iterator[tuple[str, float]]:

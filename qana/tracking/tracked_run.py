@@ -8,15 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAMS_TAGS_PER_BATCH
 
+from qana.tracking.datasets import dataset_inputs
 from qana.tracking.parameters import flatten, split_by_length
 
 if TYPE_CHECKING:
     from pytorch_lightning.loggers import MLFlowLogger
 
+    from qana.dataset.splits import Splits
+
 LONG_PARAMS_FILE = "long_params.json"
+DATASET_ATTEMPTS = 3
 
 
 class TrackedRun:
@@ -57,6 +62,17 @@ class TrackedRun:
         rows = [RunTag(key, str(value)) for key, value in tags.items()]
         for start in range(0, len(rows), MAX_PARAMS_TAGS_PER_BATCH):
             self._client.log_batch(self.run_id, tags=rows[start : start + MAX_PARAMS_TAGS_PER_BATCH])
+
+    def log_datasets(self, splits: Splits) -> None:
+        """Log training, validation, test and external images as dataset inputs, shown in the UI."""
+        inputs = dataset_inputs(splits)
+        for attempts_left in reversed(range(DATASET_ATTEMPTS)):
+            try:
+                return self._client.log_inputs(self.run_id, datasets=inputs)
+            except MlflowException as error:
+                # Another run entered the same dataset between MLflow's look and its write; now it is there.
+                if "IntegrityError" not in str(error) or not attempts_left:
+                    raise
 
     def log_artifact(self, path: Path) -> None:
         """Copy one file to the run's artifacts."""

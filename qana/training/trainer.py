@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from qana.backbone.network import Network
-from qana.dataset import Augmentation, EvalBatches, Splits, TrainBatches
+from qana.dataset import Augmentation, EvalBatches, Sampler, Splits, TrainBatches
 from qana.errors import QanaError
 from qana.quantization import Quantization
 from qana.training.classifier import Classifier, Schedule
+from qana.training.early_stop import EarlyStop
 from qana.training.epoch_progress import EpochProgress
-
-_HUSHED = (
-    ".*LeafSpec.*is deprecated",  # Lightning's own use of torch
-    "The number of training batches",  # epochs are logged, steps are not
-    "Checkpoint directory .* exists",  # the run's folder, second phase
-    "GPU available but not used",  # training=cpu says so
-    ".*does not have many workers",  # batches come from memory
-)
+from qana.training.lightning_hushed import lightning_hushed
+from qana.training.loss import Loss
+from qana.training.phase import Phase
+from qana.training.restore_best import RestoreBest
 
 
 class Training:
     """Trains a float network and, with a quantization, its quantized twin.
+
+    What changes in the course of a training (class weights that a loss defers, a progressive sampler) changes
+    in the float phase: its progress is the share of its steps that is done, 0 to 1. The quantized phase
+    fine-tunes at progress 1, as the last epoch of the float phase does, also where that stopped earlier. A
+    float phase never stops early before its loss has settled.
 
     Args:
         float_epochs: epochs of the float phase, at least 1.
@@ -42,12 +42,12 @@ class Training:
         weight_decay: see `Classifier`.
         schedule: see `Classifier`.
         warmup_share: see `Classifier`.
-        label_smoothing: see `Classifier`.
+        loss: what is minimised in both phases; it is told how many training images each class has.
         gate_annealing: see `Classifier`.
         batch_size: training images per step and device.
         eval_batch_size: validation images per step and device.
-        sampler: ``instance``, ``sqrt`` or ``balanced``.
-        augmentation: of the training images; null for none.
+        sampler: ``instance``, ``class_balanced``, ``square_root`` or ``progressive``; see `EpochOrder`.
+        augmentation: of the training images, on the device that trains; null for none.
         patience: epochs without a better validation macro F1 before a phase stops early.
         accelerator: Lightning's: ``cpu``, ``gpu``.
         devices: how many.
@@ -55,7 +55,7 @@ class Training:
         precision: Lightning's, in the float phase; the quantized phase needs whole numbers: ``32-true``.
         deterministic: True to refuse operations that differ from run to run, ``warn`` to tell of them.
         batches_per_epoch: training and validation batches of an epoch; null for all of them.
-        seed: of weights and batches.
+        seed: of weights, batches and augmentation.
     """
 
     def __init__(
@@ -68,11 +68,11 @@ class Training:
         weight_decay: float,
         schedule: Schedule,
         warmup_share: float,
-        label_smoothing: float,
+        loss: Loss,
         gate_annealing: tuple[float, float],
         batch_size: int,
         eval_batch_size: int,
-        sampler: Literal["instance", "sqrt", "balanced"],
+        sampler: Sampler,
         augmentation: Augmentation | None,
         patience: int,
         accelerator: str,
@@ -86,7 +86,7 @@ class Training:
         self.float_epochs, self.quantized_epochs = float_epochs, quantized_epochs
         self.learning_rate, self.quantized_learning_rate = learning_rate, quantized_learning_rate
         self.weight_decay, self.schedule = weight_decay, schedule
-        self.warmup_share, self.label_smoothing = warmup_share, label_smoothing
+        self.warmup_share, self.loss = warmup_share, loss
         self.gate_annealing = (gate_annealing[0], gate_annealing[1])
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.sampler, self.augmentation, self.patience = sampler, augmentation, patience
@@ -120,86 +120,79 @@ class Training:
             folder: for checkpoints.
         """
         last = list(callbacks) if quantization is None else []
-        self._phase(
-            "float",
-            network,
-            splits,
-            self.float_epochs,
-            self.learning_rate,
-            self.precision,
-            last,
-            logger,
-            folder,
-        )
+        phase = Phase("float", self.float_epochs, self.learning_rate, self.precision, progress=(0.0, 1.0))
+        self._train(phase, network, splits, last, logger, folder)
         if quantization is None:
             return
         quantized = quantization.apply(network, self._calibration_images(splits, quantization))
-        self._phase(
+        phase = Phase(
             "quantized",
-            quantized,
-            splits,
             self.quantized_epochs,
             self.quantized_learning_rate,
-            "32-true",
-            list(callbacks),
-            logger,
-            folder,
+            "32-true",  # whole numbers beyond what 16 bits can hold
+            progress=(1.0, 1.0),
         )
+        self._train(phase, quantized, splits, list(callbacks), logger, folder)
 
-    def _phase(
+    def _train(
         self,
-        phase: str,
+        phase: Phase,
         network: nn.Module,
         splits: Splits,
-        epochs: int,
-        learning_rate: float,
-        precision: str,
         callbacks: list[Callback],
         logger: Logger,
         folder: Path,
     ) -> None:
-        module = Classifier(
-            network.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
-            num_classes=splits.num_classes,
-            phase=phase,
-            learning_rate=learning_rate,
-            weight_decay=self.weight_decay,
-            schedule=self.schedule,
-            warmup_share=self.warmup_share,
-            label_smoothing=self.label_smoothing,
-            gate_annealing=self.gate_annealing,
-        )
+        module = self._classifier(phase, network, splits)
         checkpoint = ModelCheckpoint(
             folder / "checkpoints",
-            filename=f"best-{phase}",
+            filename=f"best-{phase.name}",
             monitor=module.monitored,
             mode="max",
             auto_insert_metric_name=False,
             enable_version_counter=False,
         )
-        stop = EarlyStopping(module.monitored, patience=self.patience, mode="max")
-        bar = EpochProgress(f"train {phase} network", module.monitored)
+        stop = EarlyStop(module.monitored, patience=self.patience, mode="max")
+        bar = EpochProgress(f"train {phase.name} network", module.monitored)
         restore = RestoreBest(checkpoint)
-        trainer = self._trainer(epochs, precision, [checkpoint, stop, bar, restore, *callbacks], logger)
+        trainer = self._trainer(phase, [checkpoint, stop, bar, restore, *callbacks], logger)
         batches = TrainBatches(
             splits.train,
             batch_size=self.batch_size,
-            augmentation=self.augmentation,
             sampler=self.sampler,
             seed=self.seed,
+            epochs=phase.sampler_epochs,
         )
-        with _lightning_hushed():
+        with lightning_hushed():
             trainer.fit(module, batches, EvalBatches(splits.val, self.eval_batch_size))
         network.cpu()
 
-    def _trainer(self, epochs: int, precision: str, callbacks: list[Callback], logger: Logger) -> pl.Trainer:
-        with _lightning_hushed():
+    def _classifier(self, phase: Phase, network: nn.Module, splits: Splits) -> Classifier:
+        counts = np.bincount(splits.train.target, minlength=splits.num_classes)
+        self.loss.set_class_counts(torch.from_numpy(counts))
+        return Classifier(
+            network.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+            num_classes=splits.num_classes,
+            phase=phase.name,
+            progress=phase.progress,
+            loss=self.loss,
+            augmentation=self.augmentation,
+            learning_rate=phase.learning_rate,
+            weight_decay=self.weight_decay,
+            schedule=self.schedule,
+            warmup_share=self.warmup_share,
+            gate_annealing=self.gate_annealing,
+            seed=self.seed,
+        )
+
+    def _trainer(self, phase: Phase, callbacks: list[Callback], logger: Logger) -> pl.Trainer:
+        with lightning_hushed():
             return pl.Trainer(
-                max_epochs=epochs,
+                max_epochs=phase.epochs,
                 accelerator=self.accelerator,
                 devices=self.devices,
                 strategy=self.strategy,
-                precision=precision,  # type: ignore[arg-type]
+                precision=phase.precision,  # type: ignore[arg-type]
                 deterministic=self.deterministic,
                 callbacks=callbacks,
                 logger=logger,
@@ -228,7 +221,6 @@ class Training:
             "training.weight_decay": self.weight_decay < 0,
             "training.schedule": self.schedule not in get_args(Schedule),
             "training.warmup_share": not 0 < self.warmup_share < 1,
-            "training.label_smoothing": not 0 <= self.label_smoothing < 1,
             "training.gate_annealing": not 0 <= start < end <= 1,
             "training.batch_size": self.batch_size < 1,
             "training.eval_batch_size": self.eval_batch_size < 1,
@@ -248,27 +240,3 @@ class Training:
                 " strategy ddp_spawn... with several devices",
                 fix="correct the values named above, or choose training=cpu",
             )
-
-
-@contextmanager
-def _lightning_hushed() -> Iterator[None]:
-    """Keep Lightning from telling what the config decided or what only it can mend."""
-    for name in ("pytorch_lightning", "lightning.pytorch"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    with warnings.catch_warnings():
-        for message in _HUSHED:
-            warnings.filterwarnings("ignore", message=message)
-        yield
-
-
-class RestoreBest(Callback):
-    """Puts the best weights of a phase back before the callbacks behind it look at the network."""
-
-    def __init__(self, checkpoint: ModelCheckpoint) -> None:
-        self._checkpoint = checkpoint
-
-    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        path = self._checkpoint.best_model_path
-        if path:
-            state = torch.load(path, map_location=pl_module.device, weights_only=True)["state_dict"]
-            pl_module.load_state_dict(state)

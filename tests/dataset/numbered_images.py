@@ -15,8 +15,8 @@ def image_set(count=COUNT, height=4, width=6):
     return ImageSet(np.ascontiguousarray(images), np.resize(TARGET, count), names, names)
 
 
-def train_batches(source, *, seed=0, sampler="instance", batch_size=10, augmentation=None):
-    return TrainBatches(source, batch_size=batch_size, augmentation=augmentation, sampler=sampler, seed=seed)
+def train_batches(source, *, seed=0, sampler="instance", batch_size=10, epochs=4):
+    return TrainBatches(source, batch_size=batch_size, sampler=sampler, seed=seed, epochs=epochs)
 
 
 def shown(batches):

@@ -1,19 +1,33 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from numbered_images import TARGET, image_set, shown, train_batches
+from numbered_images import image_set, shown, train_batches
 
-from qana.dataset import Augmentation, EpochOrder, EvalBatches
+from qana.dataset import EvalBatches
 from qana.errors import QanaError
 
 
-def test_a_batch_holds_channels_first_levels_and_its_own_labels():
+@pytest.mark.parametrize("make", [train_batches, lambda source: EvalBatches(source, 10)])
+def test_a_batch_holds_bytes_channels_first_and_its_own_labels(make):
     source = image_set()
-    for images, target in train_batches(source):
-        assert images.shape == (10, 3, 4, 6)
-        assert (images.dtype, target.dtype) == (torch.float32, torch.int64)
-        assert images.is_contiguous()
+    for images, target in make(source):
+        assert images.shape == (len(target), 3, 4, 6)
+        assert (images.dtype, target.dtype) == (torch.uint8, torch.int64)
+        assert images.is_contiguous(memory_format=torch.channels_last)
         assert target.tolist() == source.target[images[:, 0, 0, 0].int().numpy()].tolist()
+
+
+def test_batches_of_a_memory_mapped_file_equal_those_from_memory(tmp_path):
+    source = image_set()
+    np.save(tmp_path / "images.npy", source.images)
+    mapped = replace(source, images=np.load(tmp_path / "images.npy", mmap_mode="r"))
+    for (images, target), (others, labels) in zip(train_batches(source), train_batches(mapped), strict=True):
+        assert torch.equal(images, others)
+        assert torch.equal(target, labels)
+        others += 1  # a copy: the file stays as it is
+    assert np.array_equal(np.load(tmp_path / "images.npy"), source.images)
 
 
 def test_an_epoch_shows_no_image_twice_and_leaves_out_the_tail():
@@ -29,16 +43,6 @@ def test_epochs_differ_and_a_second_run_repeats_them():
     assert epochs[0] != epochs[1] != epochs[2]
     assert epochs == [shown(second) for _ in range(3)]
     assert epochs[0] != shown(train_batches(image_set(), seed=4))
-
-
-def test_augmentation_repeats_with_the_seed_and_changes_with_the_epoch():
-    chosen = Augmentation(
-        flip=True, quarter_turns=False, max_shift=1, scale_jitter=0.0, light_jitter=0.5, colour_jitter=0.0
-    )
-    one, two = (train_batches(image_set(), augmentation=chosen) for _ in range(2))
-    first = [images for images, _ in one]
-    assert all(torch.equal(a, b) for a, (b, _) in zip(first, two, strict=True))
-    assert not all(torch.equal(a, b) for a, (b, _) in zip(first, one, strict=True))
 
 
 def test_an_iterator_that_is_never_used_costs_no_epoch():
@@ -60,39 +64,12 @@ def test_evaluation_shows_every_image_once_in_order(count, sizes):
     assert len(batches) == len(sizes)
 
 
-# Class shares by hand from Kang et al. 2020, eq. 1: n**q / sum(n**q) for n = 90, 9, 4.
-@pytest.mark.parametrize(
-    ("sampler", "shares"),
-    [
-        ("instance", [90 / 103, 9 / 103, 4 / 103]),
-        ("sqrt", [9.48683 / 14.48683, 3 / 14.48683, 2 / 14.48683]),
-        ("balanced", [1 / 3, 1 / 3, 1 / 3]),
-    ],
-)
-def test_sampler_gives_each_class_its_share(sampler, shares):
-    order = EpochOrder(TARGET, sampler=sampler, seed=0)
-    assert list(order.class_probabilities().values()) == pytest.approx(shares, abs=1e-5)
-    counts = []
-    for epoch in range(200):
-        order.set_epoch(epoch)
-        counts.append(np.bincount(TARGET[order.indices()], minlength=3))
-    assert all(count.sum() == len(TARGET) for count in counts)
-    assert np.abs(np.array(counts) - len(TARGET) * np.array(shares)).max() < 1.01
-    assert np.mean(counts, axis=0) == pytest.approx(len(TARGET) * np.array(shares), abs=0.15)
-
-
-def test_within_a_class_no_image_is_repeated_before_all_were_shown():
-    order = EpochOrder(TARGET, sampler="balanced", seed=0)
-    shows = np.bincount(order.indices(), minlength=len(TARGET))
-    for label in range(3):
-        times = shows[label == TARGET]
-        assert times.max() - times.min() <= 1
-
-
-def test_unknown_sampler_and_batch_size_are_refused():
-    with pytest.raises(QanaError, match="allowed: instance, sqrt, balanced"):
+def test_unknown_sampler_batch_size_and_epochs_are_refused():
+    with pytest.raises(QanaError, match="allowed: instance, class_balanced, square_root, progressive"):
         train_batches(image_set(), sampler="cube")
     with pytest.raises(QanaError, match=r"training\.batch_size = 0"):
         train_batches(image_set(), batch_size=0)
+    with pytest.raises(QanaError, match=r"quantized_epochs = 0"):
+        train_batches(image_set(), epochs=0)
     with pytest.raises(QanaError, match=r"training\.batch_size = -1"):
         EvalBatches(image_set(), -1)

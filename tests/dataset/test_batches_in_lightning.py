@@ -22,10 +22,10 @@ class Recorder(lightning.LightningModule):
     def training_step(self, batch, _):
         images, target = batch
         self.epochs[-1] += images[:, 0, 0, 0].int().tolist()
-        return nn.functional.cross_entropy(self.head(images.mean((2, 3)) / 255), target)
+        return nn.functional.cross_entropy(self.head(images.float().mean((2, 3)) / 255), target)
 
     def validation_step(self, batch, _):
-        self.log("val_mean", batch[0].mean(), batch_size=len(batch[1]))
+        self.log("val_mean", batch[0].float().mean(), batch_size=len(batch[1]))
 
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), lr=1e-3)

@@ -7,7 +7,7 @@ from qana.dataset import EvalBatches
 def record_one_process(rank, folder):
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     source = image_set()
-    batches = train_batches(source, augmentation=None)
+    batches = train_batches(source)
     record = {
         "train": [shown(batches) for _ in range(2)],
         "train_batches": len(batches),

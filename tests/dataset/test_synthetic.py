@@ -8,8 +8,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from synthetic_source import synthetic
 
-from qana.dataset import SyntheticDermoscopy
 from qana.dataset.synthetic import class_sizes
 from qana.errors import QanaError
 
@@ -17,15 +17,7 @@ CLASSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
 
 
 def source(**chosen):
-    arguments = {
-        "images": 140,
-        "image_size": 32,
-        "max_images_per_lesion": 3,
-        "val_fraction": 0.2,
-        "test_fraction": 0.2,
-        "seed": 0,
-    }
-    return SyntheticDermoscopy(**{**arguments, **chosen})
+    return synthetic(**{"images": 140, "image_size": 32, **chosen})
 
 
 def parts(splits):
@@ -34,7 +26,7 @@ def parts(splits):
 
 @pytest.fixture(scope="module")
 def default_splits():
-    return source(images=2000, image_size=64, val_fraction=0.15, test_fraction=0.15).load()
+    return synthetic().load()
 
 
 def test_default_source_has_its_images_classes_and_no_leak(default_splits):
@@ -63,11 +55,11 @@ def test_every_class_has_twelve_lesions_and_the_order_of_sizes_is_that_of_ham100
 def colour_histograms(images):
     """Share of pixels in 16 bins of each channel and in 4 x 4 x 4 joint bins, square-rooted."""
     features = []
-    for image in images.astype(np.int64):
+    for image in np.asarray(images).astype(np.int64):
         channels = [np.bincount(image[..., c].ravel() // 16, minlength=16) for c in range(3)]
         joint = np.bincount((image // 64 @ np.array([16, 4, 1])).ravel(), minlength=64)
         features.append(np.concatenate([*channels, joint]))
-    return np.sqrt(np.array(features) / images[0, ..., 0].size)
+    return np.sqrt(np.array(features) / images[:1][..., 0].size)
 
 
 @pytest.mark.parametrize("strength", [0.1, 1.0])
@@ -83,7 +75,7 @@ def test_colour_alone_does_not_tell_the_classes_apart(default_splits, strength):
 
 def test_mean_colour_is_alike_in_all_classes(default_splits):
     train = default_splits.train
-    mean = train.images.mean((1, 2))
+    mean = np.asarray(train.images).mean((1, 2))
     means = np.array([mean[train.target == label].mean(0) for label in range(7)])
     assert (np.abs(means - mean.mean(0)) < mean.std(0)).all()
 
@@ -104,24 +96,24 @@ def test_photographs_of_one_lesion_differ():
     assert np.abs(difference).mean() > 3
 
 
-@given(st.integers(1, 4), st.integers(0, 3000))
-def test_class_sizes_add_up_and_leave_three_lesions_to_each(most, extra):
-    images = 7 * 3 * most + extra
-    sizes = class_sizes(images, most)
+@given(st.integers(1, 4), st.integers(3, 10), st.integers(0, 3000))
+def test_class_sizes_add_up_and_leave_a_lesion_of_each_class_to_each_fold(most, folds, extra):
+    images = 7 * folds * most + extra
+    sizes = class_sizes(images, most, folds)
     assert sizes.sum() == images
-    assert sizes.min() >= 3 * most
+    assert sizes.min() >= folds * most
 
 
-@pytest.mark.parametrize(("images", "most"), [(21, 1), (63, 3)])
-def test_smallest_source_still_fills_every_split_with_every_class(images, most):
-    splits = source(images=images, max_images_per_lesion=most).load()
+@pytest.mark.parametrize(("images", "most", "folds"), [(35, 1, 5), (63, 3, 3), (56, 2, 2)])
+def test_smallest_source_still_fills_every_split_with_every_class(images, most, folds):
+    splits = source(images=images, max_images_per_lesion=most, folds=folds).load()
     assert all(set(part.target.tolist()) == set(range(7)) for part in parts(splits))
 
 
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
-        ({"images": 62}, "dataset.images = 62.*\n.*allowed: 63 images or more"),
+        ({"images": 104}, "dataset.images = 104.*\n.*allowed: 105 images or more"),
         ({"max_images_per_lesion": 0}, "dataset.max_images_per_lesion = 0"),
         ({"image_size": 31}, "dataset.image_size = 31\n.*allowed: 32 or more"),
         ({"val_fraction": 1.0}, "dataset.val_fraction = 1.0"),

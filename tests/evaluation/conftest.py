@@ -30,10 +30,23 @@ def measure(evaluation, tmp_path):
             "quantization": fabricated_run.quantization_info(),
             "float_network": None,
             "stage_logits": logits,
+            "external_logits": None,
             "conversion": fabricated_run.conversion(logits),
             "incremental": None,
             "versions": {"torch": "2.6.0"},
         }
         return evaluation.measure(**{**arguments, **overrides})
+
+    return run
+
+
+@pytest.fixture
+def measure_external(measure):
+    """As `measure`, with a second source; return the report and what the stages said of that source."""
+
+    def run(**overrides):
+        splits = fabricated_run.external_splits()
+        said = fabricated_run.stage_logits(splits.external.images.target, seed=9)
+        return measure(**{"splits": splits, "external_logits": said, **overrides}), said
 
     return run

@@ -1,11 +1,15 @@
 """A small, fixed run to build reports from: seven classes, correlated lesions, six stages."""
 
+import json
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import numpy as np
 
 from qana.conversion.product import Conversion, LayerReport, MappingReport
-from qana.dataset.splits import ImageSet, Splits
+from qana.dataset.audit import LeakageAudit, NearDuplicate
+from qana.dataset.splits import External, ImageSet, Splits
+from qana.dataset.table.offenders import Skipped
 from qana.evaluation.report import BackboneInfo, QuantizationInfo, RunInfo
 
 CLASSES = ("nv", "mel", "bkl", "bcc", "akiec", "vasc", "df")
@@ -22,6 +26,35 @@ def image_set(images: int, seed: int) -> ImageSet:
         target=of_lesion[lesions].astype(np.int64),
         image_ids=tuple(f"IMG_{seed}_{i:05d}" for i in range(images)),
         lesion_ids=tuple(f"LES_{seed}_{i:05d}" for i in lesions),
+        attributes=attributes(lesions, seed),
+    )
+
+
+def attributes(lesions: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """What is known of the person of each lesion; the dark tones and two localizations are rare."""
+    rng = np.random.default_rng(seed + 100)
+    count = lesions.max() + 1
+    age = rng.integers(1, 18, count) * 5.0
+    age[rng.random(count) < 0.02] = np.nan
+    sex = rng.choice(["female", "male", "unknown"], count, p=[0.45, 0.54, 0.01])
+    localization = rng.choice(["back", "lower extremity", "face", "acral"], count, p=[0.5, 0.3, 0.15, 0.05])
+    tone = rng.choice(["very_light", "light", "intermediate", "dark"], count, p=[0.3, 0.45, 0.2, 0.05])
+    known = {"age_years": age, "sex": sex, "localization": localization, "image_tone": tone}
+    return {name: values[lesions] for name, values in known.items()}
+
+
+def audit(other_split: str, pairs: int = 12) -> LeakageAudit:
+    """No shared group, but photographs that were taken twice."""
+    found = (
+        NearDuplicate(f"IMG_1_{i:05d}", f"IMG_3_{i:05d}", "train", other_split, 2, i / 1000, False)
+        for i in range(pairs)
+    )
+    return LeakageAudit(
+        shared_groups=(),
+        siblings={"val": 0, "test": 0},
+        near_duplicates=tuple(found),
+        max_hamming=10,
+        max_pixel_distance=0.15,
     )
 
 
@@ -36,7 +69,38 @@ def splits(test_images: int = 400) -> Splits:
         protocol="lesion",
         group_key="lesion_id",
         leaked_groups=0,
+        folds=5,
+        fold=0,
+        split_hash="5a" * 32,
+        split_file=json.dumps({"hash": "5a" * 32}).encode(),
+        audit=audit("test"),
+        preprocessing={"image_size": 8, "crop": "centre", "colour": "rgb"},
     )
+
+
+def image_split(siblings: int = 37) -> Splits:
+    """The same data split image by image: lesions on both sides."""
+    leaky = replace(
+        audit("test"), shared_groups=("LES_1_00003", "LES_1_00017"), siblings={"val": 5, "test": siblings}
+    )
+    return replace(splits(), protocol="image", leaked_groups=2, audit=leaky)
+
+
+def external_splits() -> Splits:
+    """With a second source that holds neither vasc nor df, and two files nobody can read."""
+    images = image_set(150, 5)
+    known = np.flatnonzero(images.target < 5)
+    ids = np.asarray(images.image_ids)[known], np.asarray(images.lesion_ids)[known]
+    external = External(
+        name="isic2018",
+        images=ImageSet(
+            images.images[known], images.target[known], tuple(ids[0].tolist()), tuple(ids[1].tolist())
+        ),
+        fingerprint="e1" * 32,
+        audit=replace(audit("external", pairs=3), siblings={"external": 1}, shared_images=("IMG_1_00004",)),
+        skipped=(Skipped("files that cannot be read", ("ISIC_1 (truncated)", "ISIC_2 (empty)")),),
+    )
+    return replace(splits(), external=external)
 
 
 def stage_logits(target: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:

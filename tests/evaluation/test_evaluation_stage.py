@@ -1,4 +1,5 @@
 import ast
+from dataclasses import replace
 from pathlib import Path
 
 import fabricated_run
@@ -13,10 +14,13 @@ from qana.evaluation import Evaluation, print_summary
 PACKAGE = Path(__file__).parents[2] / "qana" / "evaluation"
 
 
-def test_a_run_leaves_three_files_and_nothing_half_written(measure, tmp_path):
+FILES = ["near_duplicates.csv", "predictions.parquet", "report.html", "report.json", "split.json"]
+
+
+def test_a_run_leaves_its_files_and_nothing_half_written(measure, tmp_path):
     measure()
 
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["predictions.parquet", "report.html", "report.json"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == FILES
 
 
 def test_the_host_block_comes_from_the_float_network(measure):
@@ -58,6 +62,45 @@ def test_the_summary_shows_every_stage_and_where_to_look_next(measure, tmp_path)
     assert shown.count("modelled") == 2
     assert str(long_path) in shown
     assert "mlflow ui --port 5000" in shown
+
+
+def summary_of(report, tmp_path):
+    with console.capture() as captured:
+        print_summary(report, report_path=tmp_path, ui_command="mlflow ui")
+    return captured.get()
+
+
+def test_the_summary_says_how_the_data_were_split(measure, tmp_path):
+    shown = summary_of(measure(), tmp_path)
+
+    assert "by lesion, fold 0 of 5: 0 leaked groups, 12 near-duplicate pairs\n" in shown
+
+
+def test_the_summary_warns_of_siblings_in_training(measure, tmp_path):
+    shown = summary_of(measure(splits=fabricated_run.image_split(siblings=37)), tmp_path)
+
+    assert "by image, fold 0 of 5: 2 leaked groups" in shown
+    assert "37 of 400 test images have a sibling in training" in shown
+
+
+def test_the_summary_does_not_count_unknown_groups_as_zero(measure, tmp_path):
+    splits = replace(fabricated_run.splits(), protocol="image", group_key=None)
+
+    shown = summary_of(measure(splits=splits), tmp_path)
+
+    assert "by image, fold 0 of 5: groups not known, 12 near-duplicate pairs\n" in shown
+
+
+def test_the_summary_gives_the_external_test_one_line(measure_external, tmp_path):
+    report, _ = measure_external()
+    found = report["external_test"]
+
+    shown = summary_of(report, tmp_path)
+
+    (line,) = (line for line in shown.splitlines() if line.startswith("external"))
+    assert f"isic2018, {found['size']} images" in line
+    assert f"accuracy {100 * found['stages']['akida']['accuracy']:.1f} %" in line
+    assert "over 5 classes at akida; 3 near-duplicates of training images" in line
 
 
 def test_the_evaluation_imports_no_heavy_dependency():

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import fabricated_run
 import numpy as np
 import pyarrow.parquet as pq
@@ -61,3 +63,26 @@ def test_an_unknown_stage_is_refused(tmp_path):
         write_predictions(
             tmp_path / "p.parquet", images, fabricated_run.CLASSES, {"loihi": np.zeros((5, 7), np.float32)}
         )
+
+
+def test_what_is_known_of_the_person_stands_beside_each_prediction(tmp_path):
+    images = fabricated_run.image_set(600, seed=4)
+    path = tmp_path / "p.parquet"
+    write_predictions(path, images, fabricated_run.CLASSES, fabricated_run.stage_logits(images.target))
+
+    frame = pq.read_table(path).to_pandas()
+    said = read_predictions(path)
+
+    assert np.isnan(images.attributes["age_years"]).any()
+    for name, values in images.attributes.items():
+        np.testing.assert_array_equal(said.attributes[name], values)
+        np.testing.assert_array_equal(frame[name][-600:].to_numpy(), values)
+
+
+def test_attributes_that_the_source_does_not_know_are_no_columns(tmp_path):
+    images = replace(fabricated_run.image_set(6, seed=4), attributes={"sex": np.array(["female"] * 6)})
+    path = tmp_path / "p.parquet"
+    write_predictions(path, images, fabricated_run.CLASSES, {"torch": np.zeros((6, 7), np.float32)})
+
+    assert pq.read_schema(path).names[-2:] == ["logits", "sex"]
+    assert list(read_predictions(path).attributes) == ["sex"]

@@ -1,8 +1,11 @@
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import fabricated_run
 import pytest
+
+from qana.dataset.table.offenders import Skipped
 
 VOID = {"meta"}
 
@@ -95,3 +98,85 @@ def test_a_run_without_conversion_has_a_page_too(measure, tmp_path):
     text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
     assert "not converted" in text
     assert "Program on the chip" not in text
+
+
+@pytest.fixture
+def external_page(measure_external, tmp_path):
+    report, _ = measure_external()
+    return report, Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+
+
+def test_the_page_counts_the_images_of_every_class_and_side(page):
+    report, _, parsed = page
+
+    for side in ("train", "val", "test"):
+        for number in report["dataset"]["class_counts"][side].values():
+            assert f"{number:,}" in parsed.words
+    assert "5a5a5a5a5a5a5a5a" in parsed.words
+    assert "lesion, fold 0 of 5 (counted from 0)" in parsed.text
+
+
+def test_the_page_lists_ten_pairs_of_near_duplicates_and_says_how_many_there_are(page):
+    assert "The closest 10 of 12; all are in near_duplicates.csv" in page[2].text
+    assert "IMG_1_00009 " in page[2].words
+    assert "IMG_1_00010 " not in page[2].words
+
+
+def test_siblings_in_training_are_said_beside_the_verdict(measure, tmp_path):
+    measure(splits=fabricated_run.image_split(siblings=37))
+    text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
+
+    assert "test split by image (400 images, 37 of them with a sibling in training)" in text
+    assert "2 groups are on both sides." in text
+
+
+def test_unknown_groups_are_not_counted_as_zero(measure, tmp_path):
+    measure(splits=replace(fabricated_run.splits(), group_key=None))
+    text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
+
+    assert "Groups not known. 12 pairs" in text
+    assert text.count("not known") == 4
+    assert "0 groups are on both sides" not in text
+
+
+def test_what_was_left_out_is_on_the_page_with_its_names_escaped(measure, tmp_path):
+    skipped = (Skipped("files that cannot be read", tuple(f"<u>{i} (truncated)" for i in range(25))),)
+    measure(splits=replace(fabricated_run.splits(), skipped=skipped))
+    source = (tmp_path / "report.html").read_text(encoding="utf-8")
+
+    assert "<u>19 (truncated) and 5 more (report.json has all)" in Page(source).text
+    assert "<u>" not in source
+
+
+def test_every_stratum_is_on_the_page_and_small_ones_are_marked(page):
+    report, _, parsed = page
+    rows = [row for rows in report["strata"]["attributes"].values() for row in rows]
+
+    assert "Who it works for" in parsed.words
+    assert parsed.words.count("few") == sum(row["few"] for row in rows) > 0
+    for row in rows:
+        assert f"{row['groups']} groups" in parsed.words
+        assert any(word.strip() == row["value"].replace("_", " ") for word in parsed.words)
+    assert "it is not a skin type" in parsed.text
+
+
+def test_a_page_without_attributes_has_no_strata(measure, tmp_path):
+    splits = fabricated_run.splits()
+    measure(splits=replace(splits, test=replace(splits.test, attributes={})))
+
+    assert "Who it works for" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_external_test_has_its_part_of_the_page(external_page):
+    report, parsed = external_page
+    found = report["external_test"]
+
+    assert f"{found['size']} images of isic2018, which took no part in training." in parsed.text
+    assert "It holds no image of vasc, df: every mean is over the 5 classes that it has." in parsed.text
+    for scores in found["stages"].values():
+        assert f"{100 * scores['macro_f1']:.1f} %" in parsed.words
+    assert "ISIC_1 (truncated), ISIC_2 (empty)" in parsed.text
+
+
+def test_a_page_without_external_test_does_not_speak_of_one(page):
+    assert "External test" not in page[2].text

@@ -55,7 +55,7 @@ def test_calibration_error_of_three_images_by_hand():
     assert found.ece == pytest.approx((2 / 3) * abs(0.5 - 0.9) + (1 / 3) * abs(1.0 - 0.6), abs=1e-6)
 
 
-def test_a_class_absent_from_the_target_scores_zero_and_leaves_the_means():
+def test_a_class_absent_from_the_target_has_no_scores_and_leaves_the_means():
     # Truth x, x, y; said x, z, y: F1 of x is 2/3, of y 1; z is predicted once and never true.
     logits = np.eye(3, dtype=np.float32)[[0, 2, 1]] * 5
     target = np.array([0, 0, 1])
@@ -65,7 +65,7 @@ def test_a_class_absent_from_the_target_scores_zero_and_leaves_the_means():
     assert found.macro_f1 == pytest.approx((2 / 3 + 1) / 2)
     assert found.balanced_accuracy == pytest.approx((1 / 2 + 1) / 2)
     absent = found.per_class["z"]
-    assert (absent.precision, absent.recall, absent.f1, absent.support) == (0, 0, 0, 0)
+    assert (absent.precision, absent.recall, absent.f1, absent.support) == (None, None, None, 0)
 
 
 def test_auroc_of_a_single_class_is_undefined_not_guessed():

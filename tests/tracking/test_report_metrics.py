@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 
 from qana.tracking.parameters import flatten
@@ -28,6 +30,22 @@ REPORT = {
     },
     "host": {"device": "cpu", "latency_ms": {"p50": 3, "p95": 4}, "energy_mj": None},
     "incremental": None,
+    "dataset": {
+        "fingerprint": "0f" * 32,
+        "split": {
+            "protocol": "image",
+            "group_key": "lesion_id",
+            "hash": "5a" * 32,
+            "leaked_groups": 2,
+            "siblings": {"val": 1, "test": 9},
+        },
+        "audit": {"near_duplicates": 4},
+    },
+    "external_test": {
+        "size": 150,
+        "agreement": 0.75,
+        "stages": {"akida": {"accuracy": 0.625, "per_class": {"df": {"recall": None, "support": 0}}}},
+    },
 }
 
 
@@ -54,11 +72,42 @@ def test_every_number_of_a_report_has_its_key():
         "akida/energy_mj": 0.2,
         "host/latency_ms_p50": 3,
         "host/latency_ms_p95": 4,
+        "external/akida/accuracy": 0.625,
+        "external/akida/per_class/df/support": 0,
+        "external/agreement": 0.75,
     }
 
 
 def test_provenance_stands_beside_each_cost():
-    assert report_tags(REPORT) == {"akida/latency_ms": "modelled", "akida/energy_mj": "modelled"}
+    tags = report_tags(REPORT)
+    assert (tags["akida/latency_ms"], tags["akida/energy_mj"]) == ("modelled", "modelled")
+
+
+def test_runs_can_be_searched_for_the_trust_in_their_split(local, client):
+    expected = {
+        "dataset_fingerprint": "0f" * 32,
+        "split_protocol": "image",
+        "split_hash": "5a" * 32,
+        "leaked_groups": "2",
+        "near_duplicates": "4",
+        "test_siblings": "9",
+    }
+    with local.run("leaky", params={}, tags=report_tags(REPORT)) as tracked:
+        pass
+
+    assert report_tags(REPORT).items() >= expected.items()
+    experiment = client.get_experiment_by_name("tests").experiment_id
+    found = client.search_runs([experiment], "tags.leaked_groups = '2' and tags.split_protocol = 'image'")
+    assert tracked.run_id in [run.info.run_id for run in found]
+
+
+def test_unknown_groups_are_not_counted_as_zero():
+    report = copy.deepcopy(REPORT)
+    report["dataset"]["split"].update(group_key=None, leaked_groups=0, siblings={"val": 0, "test": 0})
+
+    tags = report_tags(report)
+
+    assert (tags["leaked_groups"], tags["test_siblings"]) == ("not known", "not known")
 
 
 def test_mlflow_takes_every_key_of_a_report(local, client):

@@ -8,9 +8,11 @@ import torch
 from pytorch_lightning.loggers import CSVLogger
 from small_networks import small_network
 
-from qana.dataset import ImageSet, Splits
+from qana.dataset import Augmentation, ImageSet, Splits
+from qana.dataset.audit import LeakageAudit
 from qana.quantization import Quantization
 from qana.training import Training
+from qana.training.loss import CrossEntropy
 
 CLASSES = ("a", "b", "c")
 
@@ -41,6 +43,12 @@ def splits(**changes):
         protocol="lesion",
         group_key="lesion_id",
         leaked_groups=0,
+        folds=5,
+        fold=0,
+        split_hash="1" * 64,
+        split_file=b"{}",
+        audit=LeakageAudit((), {}, (), max_hamming=0, max_pixel_distance=0.0),
+        preprocessing={},
     )
     return replace(data, **changes)
 
@@ -48,6 +56,34 @@ def splits(**changes):
 def splits_without_pattern():
     data = splits()
     return replace(data, train=without_pattern(data.train, 3), val=without_pattern(data.val, 4))
+
+
+def splits_with_few_of_the_last_class(count):
+    data = splits()
+    last = np.flatnonzero(data.train.target == 2)
+    rows = np.sort(np.concatenate([np.flatnonzero(data.train.target != 2), last[:count]]))
+    names = tuple(data.train.image_ids[row] for row in rows)
+    return splits(train=ImageSet(data.train.images[rows], data.train.target[rows], names, names))
+
+
+def augmentation(**changes):
+    """Turns and light; with `mixup_alpha`, mixed labels too."""
+    arguments = dict(
+        flip=True,
+        quarter_turns=True,
+        crop_min_area=1.0,
+        scale_jitter=0.0,
+        max_shift=0,
+        light_jitter=0.1,
+        colour_jitter=0.0,
+        contrast_jitter=0.0,
+        colour_constancy=0.0,
+        cutout_probability=0.0,
+        cutout_size=0.25,
+        mixup_alpha=0.0,
+        cutmix_alpha=0.0,
+    )
+    return Augmentation(**{**arguments, **changes})
 
 
 def training(**changes):
@@ -59,11 +95,11 @@ def training(**changes):
         weight_decay=0.01,
         schedule="one_cycle",
         warmup_share=0.3,
-        label_smoothing=0.05,
+        loss=CrossEntropy(label_smoothing=0.05),
         gate_annealing=(0.25, 0.75),
         batch_size=8,
         eval_batch_size=10,
-        sampler="sqrt",
+        sampler="square_root",
         augmentation=None,
         patience=50,
         accelerator="cpu",

@@ -10,18 +10,22 @@ from small_training import fit, quantization, splits, training
 from torch import nn
 
 from qana.training import Classifier
+from qana.training.loss import CrossEntropy
 
 
 def classifier(network, **changes):
     arguments = dict(
         num_classes=3,
         phase="float",
+        progress=(0.0, 1.0),
+        loss=CrossEntropy(label_smoothing=0.0),
+        augmentation=None,
         learning_rate=0.1,
         weight_decay=0.01,
         schedule="cosine",
         warmup_share=0.3,
-        label_smoothing=0.0,
         gate_annealing=(0.4, 0.8),
+        seed=0,
     )
     return Classifier(network, **{**arguments, **changes})
 
@@ -48,7 +52,7 @@ class LossByHand(pl.Callback):
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_the_loss_is_the_cross_entropy_with_smoothed_labels(tmp_path, smoothing):
     watch = LossByHand(smoothing)
-    fit(tmp_path, float_epochs=1, label_smoothing=smoothing, callbacks=[watch])
+    fit(tmp_path, float_epochs=1, loss=CrossEntropy(label_smoothing=smoothing), callbacks=[watch])
     assert len(watch.pairs) == 5
     for loss, expected in watch.pairs:
         assert loss == pytest.approx(expected, rel=1e-5)

@@ -147,7 +147,7 @@ def test_gates_move_to_their_mean_between_the_given_shares_of_the_epochs(tmp_pat
 
 
 def test_another_sampler_and_another_schedule_learn_too(tmp_path):
-    network, _ = fit(tmp_path, sampler="balanced", schedule="cosine", float_epochs=8)
+    network, _ = fit(tmp_path, sampler="class_balanced", schedule="cosine", float_epochs=8)
     test = splits().test
     assert accuracy_score(test.target, predicted(network, test)) > 0.9
 
@@ -163,7 +163,6 @@ def test_another_sampler_and_another_schedule_learn_too(tmp_path):
         ("schedule", "step"),
         ("warmup_share", 0.0),
         ("warmup_share", 1.0),
-        ("label_smoothing", 1.0),
         ("gate_annealing", (0.8, 0.4)),
         ("gate_annealing", (0.5, 1.5)),
         ("batch_size", 0),

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from qana.conversion.product import LayerReport
-from qana.evaluation.page import sections
+from qana.evaluation.files import write_text_atomically
+from qana.evaluation.page import data_section, external_section, sections, strata_section
 from qana.evaluation.page.markup import tag, text
 from qana.evaluation.predictions import Predictions
-from qana.evaluation.report import write_text_atomically
 
 _DISCLAIMER = (
     "Research use only. This is not a medical device: nothing on this page may guide the"
@@ -45,8 +45,11 @@ def render_html(
         tag("p", text(_DISCLAIMER), class_="disclaimer"),
         sections.ladder(report),
         sections.per_class(report),
+        strata_section.strata(report),
+        external_section.external_test(report),
         sections.confusions(report, said),
         sections.reliability(report, said),
+        data_section.data(report),
         sections.cost(report),
         sections.program(report, layers),
         sections.lineage(report, versions),
