@@ -82,8 +82,8 @@ def _unreadable(text: str) -> Iterator[Fault]:
 
 
 def _choice_faults(loader: Any, override: Override) -> Iterator[Fault]:
-    group = override.key_or_group
-    options = loader.get_group_options(group)
+    options = loader.get_group_options(override.key_or_group)
+    group = override.package or override.key_or_group  # `dataset@dataset.external_test` is typed as its place
     if override.is_delete() or isinstance(override.value(), list):
         return
     chosen = list(override.sweep_string_iterator()) if override.is_sweep_override() else [override.value()]

@@ -1,6 +1,6 @@
 """Lets a second source be chosen as simply as the first: ``dataset.external_test=isic2018``.
 
-To Hydra a YAML file of one group at another place of the config is ``dataset@dataset.external_test=isic2018``.
+To Hydra, a YAML file of a group at another place is ``dataset@dataset.external_test=isic2018``.
 """
 
 from __future__ import annotations

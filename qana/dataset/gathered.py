@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -120,6 +120,8 @@ def gather(
         cache_dir=cache_dir if table.pixels.files() else None,  # drawn images are not kept
         label=f"images of {name}",
     )
+    if preprocessing.colour != "rgb":  # corrected light says nothing about the skin
+        decoded = replace(decoded, tone_ita_deg=np.full_like(decoded.tone_ita_deg, np.nan))
     problems = decoded.problems
     offenders.found(
         "image files cannot be read",

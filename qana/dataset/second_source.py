@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from qana.dataset.audit import Side, audit_external
 from qana.dataset.gathered import Gathered
 from qana.dataset.splits import External
 from qana.dataset.table.offenders import Offenders
+from qana.dataset.table.table import Table
 from qana.errors import QanaError, listed
 
 if TYPE_CHECKING:  # a source holds a second source
@@ -41,35 +43,51 @@ def require_second_source(source: Source) -> None:
         )
 
 
-def external_set(other: Source, classes: Sequence[str], seen: Side) -> External:
-    """Gather the second source and compare it with the images that training sees.
+@dataclass(frozen=True)
+class SecondSource:
+    """The second source with its rows; read before any image is decoded, so that its faults come early."""
 
-    Args:
-        other: the second source. Its official test images are taken where it is split so, else all of it.
-        classes: of the first source; labels are matched by name.
-        seen: training and validation images of the first source.
+    source: Source
+    table: Table
+    offenders: Offenders
 
-    Raises:
-        QanaError: as `Source.gather`, naming the keys of the second source.
-    """
-    offenders = Offenders(other.on_error)
-    try:
-        gathered = other.gather(offenders, other.preprocessing)
-    except QanaError as error:
-        raise _renamed(error) from error
-    places = _tested(other, gathered)
-    images = gathered.image_set(places)
-    index = np.array([classes.index(name) for name in other.classes], dtype=np.int64)
-    return External(
-        name=other.name,
-        images=replace(images, target=index[images.target]),
-        fingerprint=gathered.fingerprint,
-        audit=audit_external(seen, gathered.side(places)),
-        skipped=offenders.skipped,
-    )
+    @classmethod
+    def read(cls, source: Source) -> SecondSource:
+        """Read its rows.
+
+        Raises:
+            QanaError: as `Source.read`, naming the keys of the second source.
+        """
+        offenders = Offenders(source.on_error)
+        with _named_as_second():
+            return cls(source, source.read(offenders), offenders)
+
+    def against(self, classes: Sequence[str], seen: Side) -> External:
+        """Fetch its images and compare them with those that training sees.
+
+        Args:
+            classes: of the first source; labels are matched by name.
+            seen: training and validation images of the first source.
+
+        Raises:
+            QanaError: as `Source.gather`, naming the keys of the second source.
+        """
+        with _named_as_second():
+            gathered = self.source.gather(self.table, self.offenders)
+        places = _tested(self.source, gathered)
+        images = gathered.image_set(places)
+        index = np.array([classes.index(name) for name in self.source.classes], dtype=np.int64)
+        return External(
+            name=self.source.name,
+            images=replace(images, target=index[images.target]),
+            fingerprint=gathered.fingerprint,
+            audit=audit_external(seen, gathered.side(places)),
+            skipped=self.offenders.skipped,
+        )
 
 
 def _tested(other: Source, gathered: Gathered) -> NDArray[np.int64]:
+    """The official test images where the second source is split so, else all of it."""
     if other.protocol != "official" or gathered.official is None:
         return np.arange(len(gathered.rows))
     return np.flatnonzero(np.array(gathered.official) == "test")
@@ -101,8 +119,11 @@ def _require_classes(source: Source, other: Source) -> None:
         )
 
 
-def _renamed(error: QanaError) -> QanaError:
-    """The same error about the keys of the second source."""
-    parts = (error.where, error.fix)
-    where, fix = (part.replace("dataset.", f"{KEY}.") for part in parts)
-    return QanaError(error.what, where=where, allowed=error.allowed, fix=fix)
+@contextmanager
+def _named_as_second() -> Iterator[None]:
+    """Turn the keys of an error into those of the second source."""
+    try:
+        yield
+    except QanaError as error:
+        where, fix = (part.replace("dataset.", f"{KEY}.") for part in (error.where, error.fix))
+        raise QanaError(error.what, where=where, allowed=error.allowed, fix=fix) from error

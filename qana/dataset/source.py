@@ -10,13 +10,13 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from qana.dataset.audit import audit_splits, require_no_shared_groups
+from qana.dataset.audit import Side, audit_splits, require_no_shared_groups
 from qana.dataset.gathered import Gathered, gather
 from qana.dataset.pixels.preprocessing import Colour, Crop, Preprocessing
-from qana.dataset.second_source import external_set, require_second_source
+from qana.dataset.second_source import SecondSource, require_second_source
 from qana.dataset.sides import Sides, SplitSettings, make_sides, sides_from_file
 from qana.dataset.split import Protocol, check_settings
-from qana.dataset.splits import External, Splits
+from qana.dataset.splits import Splits
 from qana.dataset.table.offenders import Offenders, OnError
 from qana.dataset.table.table import Table
 
@@ -95,7 +95,9 @@ class Source(ABC):
                 than one side.
         """
         offenders = Offenders(self.on_error)
-        gathered = self.gather(offenders, self.preprocessing)
+        table = self.read(offenders)
+        second = None if self.external_test is None else SecondSource.read(self.external_test)
+        gathered = self.gather(table, offenders)
         sides = self._sides(gathered, offenders)
         audit = audit_splits({name: gathered.side(places) for name, places in _named(sides)})
         if sides.protocol == "lesion":
@@ -118,19 +120,17 @@ class Source(ABC):
             audit=audit,
             preprocessing=asdict(self.preprocessing),
             skipped=offenders.skipped,
-            external=self._external(gathered, sides),
+            external=None if second is None else second.against(self.classes, _seen(gathered, sides)),
         )
 
-    def gather(self, offenders: Offenders, preprocessing: Preprocessing) -> Gathered:
-        """Read the table and the pixels of every usable image.
+    def gather(self, table: Table, offenders: Offenders) -> Gathered:
+        """Fetch the pixels of every usable image.
 
         Raises:
-            QanaError: as `read` and `qana.dataset.gathered.gather`.
+            QanaError: as `qana.dataset.gathered.gather`.
         """
         cache_dir = None if self.cache_dir is None else Path(self.cache_dir).expanduser()
-        return gather(
-            self.name, self.classes, self.read(offenders), preprocessing, offenders, cache_dir=cache_dir
-        )
+        return gather(self.name, self.classes, table, self.preprocessing, offenders, cache_dir=cache_dir)
 
     def _sides(self, gathered: Gathered, offenders: Offenders) -> Sides:
         if self.split_file is not None:
@@ -139,12 +139,10 @@ class Source(ABC):
             gathered, SplitSettings(self.protocol, self.folds, self.fold, self.val_fraction, self.seed)
         )
 
-    def _external(self, gathered: Gathered, sides: Sides) -> External | None:
-        if self.external_test is None:
-            return None
-        seen = gathered.side(np.concatenate([sides.train, sides.val]))
-        return external_set(self.external_test, self.classes, seen)
-
 
 def _named(sides: Sides) -> tuple[tuple[str, NDArray[np.int64]], ...]:
     return ("train", sides.train), ("val", sides.val), ("test", sides.test)
+
+
+def _seen(gathered: Gathered, sides: Sides) -> Side:
+    return gathered.side(np.concatenate([sides.train, sides.val]))

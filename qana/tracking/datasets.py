@@ -11,13 +11,13 @@ import numpy as np
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.entities import Dataset, DatasetInput, InputTag
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
-from mlflow.utils.validation import MAX_DATASET_DIGEST_SIZE
 
 if TYPE_CHECKING:
     from qana.dataset.splits import ImageSet, Splits
 
 CONTEXTS = {"train": "training", "val": "validation", "test": "test"}
 EXTERNAL_CONTEXT = "external test"
+DIGEST_LENGTH = 16  # MLflow takes 36 characters, but its list of datasets cuts the context off behind them
 
 
 def dataset_inputs(splits: Splits) -> list[DatasetInput]:
@@ -59,17 +59,17 @@ def _input(
         source_type=source._get_source_type(),
         source=source.to_json(),
         schema=json.dumps({"mlflow_colspec": _columns(images, splits.group_key)}),
-        profile=json.dumps(_profile(images, splits)),
+        profile=json.dumps(_profile(images, splits, made_from)),
     )
     return DatasetInput(dataset, tags=[InputTag(MLFLOW_DATASET_CONTEXT, context)])
 
 
 def _digest(made_from: Mapping[str, Any]) -> str:
     text = json.dumps(made_from, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:MAX_DATASET_DIGEST_SIZE]
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
 
 
-def _profile(images: ImageSet, splits: Splits) -> dict[str, Any]:
+def _profile(images: ImageSet, splits: Splits, made_from: Mapping[str, Any]) -> dict[str, Any]:
     """What the UI lists beside a dataset, one line per entry."""
     height, width, channels = images.images.shape[1:]
     counts = np.bincount(images.target, minlength=len(splits.classes)).tolist()
@@ -78,6 +78,7 @@ def _profile(images: ImageSet, splits: Splits) -> dict[str, Any]:
         "groups": len(set(images.lesion_ids)),
         **{f"class_{name}": count for name, count in zip(splits.classes, counts, strict=True)},
         "pixels": f"{height} x {width} x {channels} uint8",
+        **{name: made_from[name] for name in ("fingerprint", "split_hash") if name in made_from},
     }
 
 

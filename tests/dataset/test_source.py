@@ -126,6 +126,13 @@ def test_pixels_labels_and_attributes_stay_together_with_a_cache_and_without(roo
         assert set(splits.test.attributes) >= {"age_years", "sex", "localization", "image_tone"}
 
 
+def test_image_tone_is_unknown_once_the_light_has_been_corrected():
+    seen = synthetic(images=140, image_size=32).load().test.attributes["image_tone"]
+    corrected = synthetic(images=140, image_size=32, colour="shades_of_gray").load()
+    assert set(seen) != {"unknown"}
+    assert set(corrected.test.attributes["image_tone"]) == {"unknown"}
+
+
 def test_fingerprint_names_the_content_and_not_the_split(root, tmp_path):
     first = ham10000(root).load()
     assert ham10000(root, fold=1, seed=9).load().fingerprint == first.fingerprint

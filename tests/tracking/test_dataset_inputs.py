@@ -70,6 +70,7 @@ def check_inputs(run):
     }  # fmt: skip
     assert json.loads(found["test"].profile) == {
         "images": 6, "groups": 3, "class_bcc": 2, "class_mel": 0, "class_nv": 4, "pixels": "6 x 4 x 3 uint8",
+        "fingerprint": "0f" * 32, "split_hash": "5a" * 32,
     }  # fmt: skip
     assert len({made.digest for made in found.values()}) == 4
     columns = json.loads(found["training"].schema)["mlflow_colspec"]
@@ -138,7 +139,7 @@ def test_digests_change_with_the_data_and_only_then(change, same):
     )
 
     assert {context for context in before if before[context] == after[context]} == same
-    assert all(len(digest) == 36 for digest in before.values())
+    assert all(len(digest) == 16 for digest in before.values())
 
 
 def test_a_run_without_external_test_has_three_inputs():

@@ -19,9 +19,10 @@ class Ldam(Loss):
     margin_c ~ n_c**(-1/4), the largest being max_margin
     w_c = 1 before the share `reweight_from` of the training, then the effective-number weights
 
-    Deviations: the paper normalises features and weights of the last layer, so that logits are cosines; the
-    last layer of a network for the chip is free, and `max_margin` is in units of its logits. The mean over a
-    batch divides by its number of images, not by the sum of their weights.
+    Deviations: the paper normalises features and weights of the last layer, so that logits are cosines. The
+    last layer of a network for the chip is free: `max_margin` is in units of its logits, and probabilities are
+    read from these as they are, so that a `scale` above 1 makes them too flat. The mean over a batch divides
+    by its number of images, not by the sum of their weights.
 
     There is no label smoothing here: every class would be a label with some small share, and the margin,
     widest for the rarest, would then push against the true class as well.
