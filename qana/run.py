@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from qana.callback import ConversionEvaluation, RunContext
 from qana.console import console
-from qana.evaluation import RunInfo, print_summary
+from qana.evaluation import RunInfo, print_summary, write_data_files
 from qana.provenance import config_hash, environment, git_state, package_versions
 from qana.tracking.sweep import parent_run_id
 from qana.tracking.tracked_run import TrackedRun
@@ -50,8 +50,10 @@ def run(cfg: DictConfig) -> dict[str, Any]:
 
     folder = Path(config["output_dir"])
     _write_provenance(folder, config)
+    write_data_files(folder, splits)
     tags = {"overrides": " ".join(HydraConfig.get().overrides.task), "config_hash": config_hash(config)}
     with tracking.run(config["name"], params=config, tags=tags, parent=parent_run_id()) as tracked:
+        tracked.log_datasets(splits)
         end_of_run = ConversionEvaluation(
             target=target,
             evaluation=evaluation,

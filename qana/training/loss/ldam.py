@@ -20,7 +20,7 @@ class Ldam(Loss):
     w_c = 1 before the share `reweight_from` of the training, then the effective-number weights
 
     Deviations: the paper normalises features and weights of the last layer, so that logits are cosines. The
-    last layer of a network for the chip is free: `max_margin` is in units of its logits, and probabilities are
+    last layer of a network for the chip is free: `max_margin` is in units of its logits. Probabilities are
     read from these as they are, so that a `scale` above 1 makes them too flat. The mean over a batch divides
     by its number of images, not by the sum of their weights.
 
