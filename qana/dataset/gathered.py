@@ -117,7 +117,7 @@ def gather(
     decoded = decoded_images(
         table.pixels,
         preprocessing,
-        cache_dir=cache_dir if table.pixels.files() else None,  # drawn images are not kept
+        cache_dir=cache_dir,
         label=f"images of {name}",
     )
     if preprocessing.colour != "rgb":  # corrected light says nothing about the skin

@@ -65,7 +65,7 @@ def decoded_images(
         QanaError: the cache cannot be written.
     """
     stamps = pixels.files()
-    if cache_dir is None:
+    if cache_dir is None or not stamps:  # what no file holds is drawn at every start
         return decoded_in_memory(pixels, preprocessing, label=label)
     folder = cache_dir.expanduser() / cache_key(stamps, len(pixels), preprocessing)
     return _Cache(folder, pixels, stamps, preprocessing, label).decoded()
