@@ -24,5 +24,5 @@ def spelled_out(arguments: Sequence[str]) -> list[str]:
         for text, match in zip(arguments, chosen, strict=True)
     ]
     given = {text.partition("=")[0] for text in arguments}
-    inherited = [f"{KEY}.{key}=${{dataset.{key}}}" for key in _SHARED if f"{KEY}.{key}" not in given]
+    inherited = [f"++{KEY}.{key}=${{dataset.{key}}}" for key in _SHARED if f"{KEY}.{key}" not in given]
     return [*spelled, *inherited]
