@@ -368,7 +368,7 @@ def test_signal_stops_the_run_and_marks_it_killed(start, tmp_path, number, code)
     child = start("run", "training.learning_rate=99")
     assert child.stdout.readline() == "training\n"
     child.send_signal(number)
-    _, err = child.communicate(timeout=30)
+    _, err = child.communicate(timeout=120)
     assert (child.returncode, err.strip()) == (code, f"stopped by {number.name}")
     (run,) = runs(tmp_path)
     assert run.info.status == "KILLED"

@@ -33,7 +33,7 @@ def test_wheel_runs_an_experiment_with_its_own_configs(installed, tmp_path):
     arguments = [
         "training=debug",
         "conversion=none",
-        "dataset.images=63",
+        "dataset.images=105",
         "dataset.image_size=32",
         "evaluation.bootstrap_samples=100",
         "backbone.widths=[8,8]",
