@@ -16,6 +16,7 @@ def small_network(name, form, **changes):
         arguments = dict(
             num_classes=3,
             form=form,
+            width_multiplier=1.0,
             stem_channels=4,
             conv_widths=[8, 8],
             separable_widths=[12, 16],
@@ -26,12 +27,14 @@ def small_network(name, form, **changes):
         num_classes=3,
         form=form,
         stem_channels=6,
+        stage_block="ghost",
         widths=[8, 12],
         depths=[2, 1],
         features=16,
         activation_bound=4.0,
         ghost_attention="sa_eca",
         transition_attention="se",
+        gate_ending="annealed",
     )
     return Qana(**{**arguments, **changes})
 

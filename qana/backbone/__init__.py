@@ -1,7 +1,20 @@
 """Float networks from small blocks that an Akida generation runs as they are."""
 
 from qana.backbone.akidanet import AkidaNet
-from qana.backbone.network import Complexity, Network, complexity
+from qana.backbone.complexity import Complexity, LayerComplexity, complexity, layer_complexity
+from qana.backbone.mobilenet_v1 import MobileNetV1
+from qana.backbone.network import Network
 from qana.backbone.qana import Qana
+from qana.backbone.vgg_small import VggSmall
 
-__all__ = ["AkidaNet", "Complexity", "Network", "Qana", "complexity"]
+__all__ = [
+    "AkidaNet",
+    "Complexity",
+    "LayerComplexity",
+    "MobileNetV1",
+    "Network",
+    "Qana",
+    "VggSmall",
+    "complexity",
+    "layer_complexity",
+]

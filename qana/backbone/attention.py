@@ -1,7 +1,8 @@
 """Channel attention that ends as a constant: data-dependent while it learns, folded away on the chip.
 
 No Akida generation multiplies two tensors. So a gate g(x) is annealed, during training, towards its own
-mean over the data; at the end the mean is a factor per channel that disappears into the convolution.
+mean over the data; at the end the mean is a factor per channel that disappears into the convolution. A cut
+gate is the ablation of that: data-dependent to the end of the float training, its mean afterwards.
 """
 
 from __future__ import annotations
@@ -12,11 +13,15 @@ from torch import Tensor, nn
 
 from qana.errors import QanaError
 
+ATTENTION = ("none", "se", "sa_eca")
+GATE_ENDINGS = ("annealed", "cut")
 _MEAN_MOMENTUM = 0.05  # of the running mean of the gate, as batch normalization keeps its own
 
 
 class SqueezeExcitation(nn.Module):
-    """One gate per channel from the global average (Hu et al. 2018, arXiv:1709.01507, eq. 3).
+    """One gate per channel from the global average (Hu et al. 2018, arXiv:1709.01507, eq. 2 and 3).
+
+    g = sigmoid(W2 relu(W1 z)),  z = mean of x over its positions
 
     Args:
         channels: channels of the input.
@@ -37,7 +42,9 @@ class SqueezeExcitation(nn.Module):
 class SpatialEca(nn.Module):
     """Gates from the channel neighbourhood of every region of the image.
 
-    ECA (Wang et al. 2020, arXiv:1910.03151, eq. 5) slides a 1-D convolution over the globally pooled
+    g[c, r] = sigmoid(sum over j of w[j] z[c + j, r]),  z[c, r] = mean of x[c] over region r
+
+    ECA (Wang et al. 2020, arXiv:1910.03151, eq. 5 and 7) slides this 1-D convolution over the globally pooled
     channels. Here the pool is local: a grid of regions, so that a gate can differ between lesion and skin.
 
     Args:
@@ -86,11 +93,36 @@ class AnnealedGate(nn.Module):
         if not self.training or share >= 1.0:
             return x * self.mean
         gates = self.gate(x)
-        with torch.no_grad():
-            self.mean.lerp_(gates.mean((0, 2, 3), keepdim=True), _MEAN_MOMENTUM)
+        self.track(gates)
         # A copy, because the running mean changes in place before the backward pass. Blended before they are
         # spread over the map, where it is cheap.
         return _times_regions(x, torch.lerp(gates, self.mean.clone().expand_as(gates), share))
+
+    def anneal(self, share: float) -> None:
+        """Move to `share` of the way to the mean; a share is kept between 0 and 1."""
+        self.annealing.fill_(min(max(share, 0.0), 1.0))
+
+    @torch.no_grad()
+    def track(self, gates: Tensor) -> None:
+        """Let the running mean follow `gates` (N, C, h, w)."""
+        self.mean.lerp_(gates.mean((0, 2, 3), keepdim=True), _MEAN_MOMENTUM)
+
+
+class CutGate(AnnealedGate):
+    """A gate that no annealing prepares for its end: x * g(x) in training and evaluation alike.
+
+    Folding puts the mean in its place all the same, so what the cut costs shows between the float network,
+    as validation saw it, and everything behind it. For ablations.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        gates = self.gate(x)
+        if self.training:
+            self.track(gates)
+        return _times_regions(x, gates)
+
+    def anneal(self, share: float) -> None:
+        """Nothing: the gate stays what it computes."""
 
 
 def _pool_regions(x: Tensor, grid: int) -> Tensor:
@@ -113,27 +145,33 @@ def _times_regions(x: Tensor, gates: Tensor) -> Tensor:
 
 
 def set_gate_annealing(network: nn.Module, share: float) -> None:
-    """Move every gate of `network` to `share` of the way (0 to 1) to its mean."""
+    """Move every gate of `network` to `share` of the way (0 to 1) to its mean; cut gates stay."""
     for module in network.modules():
         if isinstance(module, AnnealedGate):
-            module.annealing.fill_(min(max(share, 0.0), 1.0))
+            module.anneal(share)
 
 
-def make_gate(name: str, channels: int) -> nn.Module | None:
-    """An annealed gate by name: ``none``, ``se`` or ``sa_eca``.
+def make_gate(name: str, channels: int, *, ending: str) -> nn.Module | None:
+    """A gate by name.
+
+    Args:
+        name: ``none``, ``se`` or ``sa_eca``.
+        channels: of what it gates.
+        ending: how it becomes a constant: ``annealed`` in training, or ``cut`` when the network is folded.
 
     Raises:
-        QanaError: any other name.
+        QanaError: any other name or ending.
     """
+    faults = [f"unknown attention {name!r}"] if name not in ATTENTION else []
+    faults += [f"unknown end of a gate {ending!r}"] if ending not in GATE_ENDINGS else []
+    if faults:
+        raise QanaError(
+            ", ".join(faults),
+            where="backbone.ghost_attention / backbone.transition_attention / backbone.gate_ending",
+            allowed=f"attention {', '.join(ATTENTION)}; ending {', '.join(GATE_ENDINGS)}",
+            fix="choose one of these",
+        )
     if name == "none":
         return None
-    if name == "se":
-        return AnnealedGate(SqueezeExcitation(channels), channels)
-    if name == "sa_eca":
-        return AnnealedGate(SpatialEca(), channels)
-    raise QanaError(
-        f"unknown attention {name!r}",
-        where="backbone.ghost_attention / backbone.transition_attention",
-        allowed="none, se, sa_eca",
-        fix="choose one of these",
-    )
+    gate = SqueezeExcitation(channels) if name == "se" else SpatialEca()
+    return AnnealedGate(gate, channels) if ending == "annealed" else CutGate(gate, channels)

@@ -11,22 +11,23 @@ from qana.errors import QanaError
 
 
 class BoundedReLU(nn.Module):
-    """min(max(x, 0), bound), elementwise.
+    """y = min(max(x, 0), bound), elementwise; ReLU6 (arXiv:1704.04861) with a bound that fits the grid.
 
     A bound of 2**k lets a b-bit activation use the step 2**(k - b) with no level wasted (Akida wants a
     bounded ReLU on v1, ``cnn2snn/quantizeml/activations.py:v1_relu_checks``).
 
     Args:
-        bound: upper limit in real units; a power of two.
+        bound: upper limit in real units: a power of two, or infinity for a plain ReLU. No chip has one:
+            quantization puts a bound in its place, the one that costs least on real images.
     """
 
     def __init__(self, bound: float) -> None:
         super().__init__()
-        if bound <= 0 or not math.log2(bound).is_integer():
+        if bound != math.inf and (not bound > 0 or not math.log2(bound).is_integer()):
             raise QanaError(
                 f"activation bound {bound} is not a power of two",
                 where="backbone.activation_bound",
-                allowed="a power of two such as 1, 2, 4 or 8",
+                allowed="a power of two such as 1, 2, 4 or 8; .inf for a plain ReLU",
                 fix="take the nearest power of two",
             )
         self.bound = float(bound)

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from torch import nn
 
 from qana.backbone.attention import make_gate
+from qana.backbone.form import global_pool, require_buildable, separable_convolution
 from qana.backbone.ghost import GhostModule
 from qana.backbone.network import PIXEL_SCALE, Network
-from qana.backbone.unit import ConvUnit, HeadUnit, SeparableUnit
-from qana.errors import QanaError
+from qana.backbone.unit import ConvUnit, HeadUnit, Pool, SeparableUnit
 
-FORMS = ("separable", "concat")
+STAGE_BLOCKS = ("ghost", "separable", "conv")
 
 
 class Qana(Network):
@@ -29,12 +29,16 @@ class Qana(Network):
         form: ``separable`` for Akida v1: a ghost module's cheap branch has no activation and is fused with
             the convolution behind it. ``concat`` for Akida v2: two branches with a ReLU each, concatenated.
         stem_channels: channels of the first convolution, 3x3 at stride 2.
-        widths: ghost output channels of each stage, even; each stage halves the resolution of the last.
-        depths: ghost modules of each stage, at least 1.
+        stage_block: what a stage is made of: ``ghost`` modules, or in their place, for an ablation,
+            ``separable`` or plain 3x3 (``conv``) convolutions of the same width.
+        widths: output channels of the blocks of each stage, even; each stage halves the resolution of the
+            last.
+        depths: blocks of each stage, at least 1.
         features: channels that are pooled for the head.
-        activation_bound: bound of every ReLU, a power of two.
-        ghost_attention: gate on ghost primaries: ``none``, ``se`` or ``sa_eca``.
+        activation_bound: bound of every ReLU, a power of two, or infinity (see `BoundedReLU`).
+        ghost_attention: gate on ghost primaries (or what stands for them): ``none``, ``se`` or ``sa_eca``.
         transition_attention: gate between stages and before the head, likewise.
+        gate_ending: how a gate becomes a constant: ``annealed`` in training, or ``cut`` (see `CutGate`).
     """
 
     def __init__(
@@ -43,95 +47,106 @@ class Qana(Network):
         num_classes: int,
         form: str,
         stem_channels: int,
+        stage_block: str,
         widths: Sequence[int],
         depths: Sequence[int],
         features: int,
         activation_bound: float,
         ghost_attention: str,
         transition_attention: str,
+        gate_ending: str,
     ) -> None:
-        _check(form, stem_channels, widths, depths, features)
-        self._bound = activation_bound
-        self._ghost_attention, self._transition_attention = ghost_attention, transition_attention
-        stem = ConvUnit(
-            3, stem_channels, kernel_size=3, stride=2, bound=activation_bound, input_scale=PIXEL_SCALE
-        )
-        body = self._separable if form == "separable" else self._concat
-        blocks = body(stem_channels, widths, depths, features)
-        super().__init__(name="qana", form=form, blocks=[stem, *blocks, HeadUnit(features, num_classes)])
-
-    def _separable(
-        self, channels: int, widths: Sequence[int], depths: Sequence[int], features: int
-    ) -> list[nn.Module]:
-        blocks: list[nn.Module] = []
+        _check(form, stage_block, stem_channels, widths, depths, features)
+        chain = _Chain(stem_channels, form=form, bound=activation_bound, gate_ending=gate_ending)
         for stage, (width, depth) in enumerate(zip(widths, depths, strict=True)):
             if stage:
-                gate = make_gate(self._transition_attention, width)
-                blocks.append(
-                    SeparableUnit(channels, width, ghost=True, pool="max", bound=self._bound, gate=gate)
-                )
-                channels = width
-            for index in range(depth):
-                gate = make_gate(self._ghost_attention, width // 2)
-                blocks.append(self._primary(channels, width // 2, behind_ghost=index > 0, gate=gate))
-                channels = width // 2
-        gate = make_gate(self._transition_attention, features)
-        blocks.append(
-            SeparableUnit(
-                channels, features, ghost=True, pool="global_before_relu", bound=self._bound, gate=gate
-            )
-        )
-        return blocks
-
-    def _primary(
-        self, in_channels: int, out_channels: int, *, behind_ghost: bool, gate: nn.Module | None
-    ) -> nn.Module:
-        if behind_ghost:
-            return SeparableUnit(in_channels, out_channels, ghost=True, bound=self._bound, gate=gate)
-        return ConvUnit(in_channels, out_channels, kernel_size=1, bound=self._bound, gate=gate)
-
-    def _concat(
-        self, channels: int, widths: Sequence[int], depths: Sequence[int], features: int
-    ) -> list[nn.Module]:
-        blocks: list[nn.Module] = []
-        for stage, (width, depth) in enumerate(zip(widths, depths, strict=True)):
-            if stage:
-                gate = make_gate(self._transition_attention, width)
-                blocks.append(
-                    ConvUnit(channels, width, kernel_size=1, pool="max", bound=self._bound, gate=gate)
-                )
-                channels = width
+                chain.join(width, pool="max", attention=transition_attention)
             for _ in range(depth):
-                gate = make_gate(self._ghost_attention, width // 2)
-                blocks.append(
-                    GhostModule(channels, width, bound=self._bound, cheap_activation=True, gate=gate)
-                )
-                channels = width
-        gate = make_gate(self._transition_attention, features)
-        blocks.append(
-            ConvUnit(
-                channels, features, kernel_size=1, pool="global_after_relu", bound=self._bound, gate=gate
+                chain.add(stage_block, width, attention=ghost_attention)
+        chain.join(features, pool=global_pool(form), attention=transition_attention)
+        super().__init__(name="qana", form=form, blocks=[*chain.blocks, HeadUnit(features, num_classes)])
+
+
+class _Chain:
+    """Blocks in the order in which they run, from the stem on.
+
+    A ghost module of the separable form is only begun by its primary; its cheap half is computed by whatever
+    comes next, so the chain has to know whether one is open.
+    """
+
+    def __init__(self, stem_channels: int, *, form: str, bound: float, gate_ending: str) -> None:
+        self._form, self._bound, self._gate_ending = form, bound, gate_ending
+        stem = ConvUnit(3, stem_channels, kernel_size=3, stride=2, bound=bound, input_scale=PIXEL_SCALE)
+        self.blocks: list[nn.Module] = [stem]
+        self._channels, self._open_ghost = stem_channels, False
+
+    def join(self, width: int, *, pool: Pool, attention: str) -> None:
+        """Append a 1x1 convolution to `width` channels."""
+        gate = self._gate(attention, width)
+        if self._open_ghost:
+            unit: nn.Module = SeparableUnit(
+                self._channels, width, ghost=True, pool=pool, bound=self._bound, gate=gate
             )
-        )
-        return blocks
+        else:
+            unit = ConvUnit(self._channels, width, kernel_size=1, pool=pool, bound=self._bound, gate=gate)
+        self._append([unit], width)
+
+    def add(self, stage_block: str, width: int, *, attention: str) -> None:
+        """Append a block that gives `width` channels of features, and sees the neighbours of a pixel."""
+        if stage_block == "ghost":
+            self._add_ghost(width, attention)
+            return
+        gate = self._gate(attention, width)
+        if stage_block == "separable":
+            blocks = separable_convolution(
+                self._channels,
+                width,
+                form=self._form,
+                stride=1,
+                pooled=False,
+                bound=self._bound,
+                gate=gate,
+            )
+        else:
+            blocks = [ConvUnit(self._channels, width, kernel_size=3, bound=self._bound, gate=gate)]
+        self._append(blocks, width)
+
+    def _add_ghost(self, width: int, attention: str) -> None:
+        if self._form == "separable":
+            self.join(width // 2, pool="none", attention=attention)
+            self._open_ghost = True
+            return
+        gate = self._gate(attention, width // 2)
+        ghost = GhostModule(self._channels, width, bound=self._bound, cheap_activation=True, gate=gate)
+        self._append([ghost], width)
+
+    def _gate(self, attention: str, channels: int) -> nn.Module | None:
+        return make_gate(attention, channels, ending=self._gate_ending)
+
+    def _append(self, blocks: list[nn.Module], channels: int) -> None:
+        self.blocks += blocks
+        self._channels, self._open_ghost = channels, False
 
 
 def _check(
-    form: str, stem_channels: int, widths: Sequence[int], depths: Sequence[int], features: int
+    form: str,
+    stage_block: str,
+    stem_channels: int,
+    widths: Sequence[int],
+    depths: Sequence[int],
+    features: int,
 ) -> None:
-    faults = []
-    if form not in FORMS:
-        faults.append(f"form {form!r}")
+    faults = [] if stage_block in STAGE_BLOCKS else [f"unknown stage_block {stage_block!r}"]
     if len(widths) != len(depths) or not widths:
         faults.append(f"{len(widths)} widths beside {len(depths)} depths")
     faults += [f"odd width {width}" for width in widths if width % 2 or width < 2]
     faults += [f"depth {depth}" for depth in depths if depth < 1]
     counts = {"stem_channels": stem_channels, "features": features}
     faults += [f"{name} {count}" for name, count in counts.items() if count < 1]
-    if faults:
-        raise QanaError(
-            f"the QANA network cannot be built: {', '.join(faults)}",
-            where="backbone: form, stem_channels, widths, depths, features",
-            allowed=f"form one of {', '.join(FORMS)}; as many even widths as depths, all at least 1",
-            fix="correct the values named above",
-        )
+    require_buildable(
+        "the QANA network",
+        form,
+        keys=("stage_block", "stem_channels", "widths", "depths", "features"),
+        faults=faults,
+        allowed=f"stage_block one of {', '.join(STAGE_BLOCKS)}; even widths, as many as depths; at least 1",
+    )

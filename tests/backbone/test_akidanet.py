@@ -41,12 +41,24 @@ def test_widths_follow_the_arguments():
     assert [block.out_channels for block in blocks] == [4, 8, 8, 12, 16, 3]
 
 
+@pytest.mark.parametrize(("multiplier", "widths"), [(0.25, [1, 2, 2, 3, 4, 3]), (0.5, [2, 4, 4, 6, 8, 3])])
+def test_the_multiplier_scales_every_width_but_the_classes(multiplier, widths):
+    blocks = small_network("akidanet", "separable", width_multiplier=multiplier).blocks
+    assert [block.out_channels for block in blocks] == widths
+
+
+@pytest.mark.parametrize("multiplier", [0.0, -1.0])
+def test_a_multiplier_that_leaves_nothing_is_refused(multiplier):
+    with pytest.raises(QanaError, match=f"width_multiplier {multiplier}"):
+        small_network("akidanet", "separable", width_multiplier=multiplier)
+
+
 def test_all_faults_are_listed_at_once_with_all_four_parts():
     with pytest.raises(QanaError, match="cannot be built: unknown form 'residual', no separable") as caught:
         small_network("akidanet", "residual", separable_widths=[], conv_widths=[8, 0])
     error = caught.value
     assert "width 0" in error.what
-    assert error.where == "backbone: form, stem_channels, conv_widths, separable_widths"
+    assert error.where == ("backbone: form, width_multiplier, stem_channels, conv_widths, separable_widths")
     assert "separable, concat" in error.allowed
     assert "target" in error.fix
 

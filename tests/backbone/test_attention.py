@@ -1,16 +1,22 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
+from small_networks import alone, pixels, settled
 from torch import nn
 
 from qana.backbone.attention import (
     AnnealedGate,
+    CutGate,
     SpatialEca,
     SqueezeExcitation,
     make_gate,
     set_gate_annealing,
 )
+from qana.backbone.unit import ConvUnit
 from qana.errors import QanaError
+from qana.quantization import fold
 
 
 def sigmoid(x):
@@ -30,6 +36,17 @@ class KnownGate(nn.Module):
 
     def forward(self, x):
         return self.gates
+
+
+class KnownFactor(nn.Module):
+    """A constant per channel."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return x * self.factor
 
 
 def annealed(gates, share, training=True):
@@ -173,21 +190,50 @@ def test_mean_and_annealing_are_part_of_a_checkpoint():
     assert {"annealing", "mean"} <= set(AnnealedGate(SpatialEca(), 4).state_dict())
 
 
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("share", [0.0, 0.75, 1.0])
+def test_a_cut_gate_multiplies_by_what_it_computes_whatever_the_annealing(training, share):
+    x = features(2, 2, 3, 3)
+    gate = CutGate(KnownGate(torch.tensor([0.25, 0.75]).view(1, 2, 1, 1)), 2).train(training)
+    set_gate_annealing(gate, share)
+    torch.testing.assert_close(gate(x), x * torch.tensor([0.25, 0.75]).view(1, 2, 1, 1))
+
+
+def test_the_mean_that_a_cut_gate_leaves_behind_is_that_of_training_alone():
+    x, gate = features(1, 1, 2, 2), CutGate(KnownGate(torch.tensor([[[[0.9]]]])), 1)
+    gate.train()(x)
+    gate.eval()(x)
+    assert gate.mean.item() == pytest.approx(0.5 + 0.05 * (0.9 - 0.5))
+
+
+def test_folding_puts_the_mean_in_the_place_of_a_cut_gate():
+    gate = make_gate("se", 4, ending="cut")
+    network = settled(alone(ConvUnit(3, 4, kernel_size=3, bound=4.0, gate=gate, input_scale=1 / 255)))
+    x, folded = pixels(2, 6, 5), fold(network)
+    cut = copy.deepcopy(network)
+    cut.blocks[0].gate = KnownFactor(gate.mean)
+    assert (network(x) - cut(x)).abs().max() > 0.01  # the cut changes the network
+    torch.testing.assert_close(folded(x), cut(x), atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize(("name", "kind"), [("se", SqueezeExcitation), ("sa_eca", SpatialEca)])
-def test_gates_are_chosen_by_name(name, kind):
-    gate = make_gate(name, 8)
+@pytest.mark.parametrize(("ending", "end"), [("annealed", AnnealedGate), ("cut", CutGate)])
+def test_gates_are_chosen_by_name_and_ending(name, kind, ending, end):
+    gate = make_gate(name, 8, ending=ending)
+    assert type(gate) is end
     assert isinstance(gate.gate, kind)
     assert gate.mean.shape == (1, 8, 1, 1)
 
 
 def test_no_attention_is_no_gate():
-    assert make_gate("none", 8) is None
+    assert make_gate("none", 8, ending="annealed") is None
 
 
-def test_an_unknown_attention_is_refused_with_all_four_parts():
-    with pytest.raises(QanaError, match="unknown attention 'cbam'") as caught:
-        make_gate("cbam", 8)
+def test_an_unknown_attention_and_ending_are_refused_with_all_four_parts():
+    with pytest.raises(QanaError, match="unknown attention 'cbam', unknown end of a gate 'kept'") as caught:
+        make_gate("cbam", 8, ending="kept")
     error = caught.value
     assert "backbone.ghost_attention" in error.where
-    assert error.allowed == "none, se, sa_eca"
+    assert "backbone.gate_ending" in error.where
+    assert error.allowed == "attention none, se, sa_eca; ending annealed, cut"
     assert error.fix

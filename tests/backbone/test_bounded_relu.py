@@ -24,12 +24,20 @@ def test_gradient_passes_inside_the_bound_only():
     assert x.grad.tolist() == [0.0, 1.0, 0.0]
 
 
+def test_an_infinite_bound_is_a_plain_relu():
+    x = torch.tensor([-3.0, 0.5, 1e30], requires_grad=True)
+    out = BoundedReLU(math.inf)(x)
+    out.sum().backward()
+    assert out.tolist() == torch.relu(x).tolist()
+    assert x.grad.tolist() == [0.0, 1.0, 1.0]
+
+
 @pytest.mark.parametrize("bound", [0.25, 1, 2.0, 64.0])
 def test_powers_of_two_are_accepted(bound):
     assert BoundedReLU(bound).bound == bound
 
 
-@pytest.mark.parametrize("bound", [0.0, -4.0, 6.0, 3.999, math.inf, math.nan])
+@pytest.mark.parametrize("bound", [0.0, -4.0, 6.0, 3.999, -math.inf, math.nan])
 def test_any_other_bound_is_refused(bound):
     with pytest.raises(QanaError, match=rf"activation bound {bound} is not a power of two"):
         BoundedReLU(bound)

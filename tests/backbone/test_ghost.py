@@ -1,26 +1,78 @@
+import copy
+
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_networks import settled
 from torch import nn
 
+from qana.backbone.attention import make_gate
 from qana.backbone.ghost import GhostModule
 from qana.backbone.unit import ConvUnit, SeparableUnit
 
 
-def test_without_cheap_activation_the_two_forms_of_a_ghost_are_one_network():
-    ghost = GhostModule(5, 12, bound=4.0, cheap_activation=False)
-    behind = ConvUnit(12, 7, kernel_size=1, bound=4.0)
-    separable = SeparableUnit(6, 7, ghost=True, bound=4.0)
-    with torch.no_grad():
-        # The separable form has no norm of its own on the cheap branch: its factor goes into the kernels.
-        ghost.cheap.norm.running_var.uniform_(0.3, 2.0)
-        ghost.cheap.norm.weight.uniform_(0.5, 1.5)
-        factor = ghost.cheap.norm.weight / (ghost.cheap.norm.running_var + ghost.cheap.norm.eps).sqrt()
-        separable.depthwise.weight.copy_(ghost.cheap.conv.weight * factor.view(-1, 1, 1, 1))
-        separable.conv.weight.copy_(behind.conv.weight)
-    concat_form = nn.Sequential(ghost, behind).eval()
-    separable_form = nn.Sequential(ghost.primary, separable).eval()
-    x = torch.randn(3, 5, 9, 6)
-    assert concat_form(x).std() > 0.05
-    torch.testing.assert_close(concat_form(x), separable_form(x), atol=1e-5, rtol=0)
+def in_separable_form(blocks):
+    """The same function with every cheap branch fused into the 1x1 convolution behind it."""
+    rewritten, cheap = [], None
+    for block in blocks:
+        ghost = isinstance(block, GhostModule)
+        unit = block.primary if ghost else block
+        rewritten.append(unit if cheap is None else fused(cheap, unit))
+        cheap = block.cheap if ghost else None
+    return nn.Sequential(*rewritten)
+
+
+@torch.no_grad()
+def fused(cheap, pointwise):
+    """[y, norm(dw(y))] and the 1x1 convolution behind it as one unit, which has no norm between the two."""
+    norm = cheap.norm
+    factor = norm.weight / (norm.running_var + norm.eps).sqrt()
+    shift = norm.bias - norm.running_mean * factor
+    unit = SeparableUnit(
+        cheap.out_channels, pointwise.out_channels, ghost=True, pool=pointwise.pool, bound=4.0
+    )
+    unit.depthwise.weight.copy_(cheap.conv.weight * factor.view(-1, 1, 1, 1))
+    unit.conv.weight.copy_(pointwise.conv.weight)
+    unit.norm, unit.gate = copy.deepcopy(pointwise.norm), pointwise.gate
+    unit.norm.running_mean -= pointwise.conv.weight[:, cheap.out_channels :, 0, 0] @ shift
+    return unit.eval()
+
+
+@given(
+    halves=st.lists(st.integers(1, 6), min_size=1, max_size=3),
+    attention=st.sampled_from(["none", "se", "sa_eca"]),
+    pool=st.sampled_from(["none", "max", "global_before_relu", "global_after_relu"]),
+    size=st.tuples(st.integers(3, 9), st.integers(3, 9)),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=15)
+def test_any_chain_of_ghosts_without_cheap_activation_has_an_equal_separable_form(
+    halves, attention, pool, size, seed
+):
+    torch.manual_seed(seed)
+    channels, blocks = 5, []
+    for half in halves:
+        gate = make_gate(attention, half, ending="annealed")
+        blocks.append(GhostModule(channels, 2 * half, bound=4.0, cheap_activation=False, gate=gate))
+        channels = 2 * half
+    blocks.append(ConvUnit(channels, 7, kernel_size=1, pool=pool, bound=4.0))
+    images = torch.randn(8, 5, *size)
+    concat_form = settled(nn.Sequential(*blocks), seed, images)
+    separable_form = in_separable_form(blocks).eval()
+    assert not any(isinstance(module, GhostModule) for module in separable_form.modules())
+    assert concat_form(images).std() > 0.01
+    torch.testing.assert_close(concat_form(images), separable_form(images), atol=1e-5, rtol=0)
+
+
+def test_with_cheap_activation_the_two_forms_part():
+    torch.manual_seed(0)
+    blocks = [
+        GhostModule(5, 12, bound=4.0, cheap_activation=True),
+        ConvUnit(12, 7, kernel_size=1, bound=4.0),
+    ]
+    images = torch.randn(8, 5, 9, 6)
+    concat_form = settled(nn.Sequential(*blocks), 0, images)
+    assert (concat_form(images) - in_separable_form(blocks).eval()(images)).abs().max() > 0.1
 
 
 def test_the_second_half_is_a_depthwise_convolution_over_the_first():

@@ -1,11 +1,15 @@
-import pytest
-from small_networks import small_network
+import math
 
-from qana.backbone.attention import AnnealedGate, SpatialEca, SqueezeExcitation
+import pytest
+import torch
+from small_networks import GENERATION, pixels, settled, small_network
+
+from qana.backbone.attention import AnnealedGate, CutGate, SpatialEca, SqueezeExcitation
 from qana.backbone.ghost import GhostModule
 from qana.backbone.network import PIXEL_SCALE
 from qana.backbone.unit import ConvUnit, HeadUnit, SeparableUnit, Unit
 from qana.errors import QanaError
+from qana.quantization import Quantization
 
 
 def shapes(network):
@@ -75,13 +79,89 @@ def test_without_attention_there_is_no_gate(form):
     assert not any(isinstance(module, AnnealedGate) for module in network.modules())
 
 
+def test_without_ghosts_a_stage_is_made_of_plain_convolutions_of_the_same_width():
+    expected = [
+        ("ConvUnit", 6, 3),
+        ("ConvUnit", 8, 3),
+        ("ConvUnit", 8, 3),
+        ("ConvUnit", 12, 1),
+        ("ConvUnit", 12, 3),
+        ("ConvUnit", 16, 1),
+        ("HeadUnit", 3, 1),
+    ]
+    for form in ("separable", "concat"):
+        blocks = small_network("qana", form, stage_block="conv").blocks
+        assert [(type(b).__name__, b.out_channels, b.conv.kernel_size[0]) for b in blocks] == expected
+        assert all(block.conv.groups == 1 for block in blocks)
+
+
+def test_without_ghosts_a_stage_can_be_made_of_separable_convolutions():
+    network = small_network("qana", "separable", stage_block="separable")
+    assert shapes(network) == [
+        ("ConvUnit", 6, "none"),
+        ("SeparableUnit", 8, "none"),
+        ("SeparableUnit", 8, "none"),
+        ("ConvUnit", 12, "max"),
+        ("SeparableUnit", 12, "none"),
+        ("ConvUnit", 16, "global_before_relu"),
+        ("HeadUnit", 3, "none"),
+    ]
+    assert not any(m.ghost for m in network.modules() if isinstance(m, SeparableUnit))
+    split = small_network("qana", "concat", stage_block="separable")
+    assert [unit.conv.groups for unit in split.blocks] == [1, 6, 1, 8, 1, 1, 12, 1, 1, 1]
+
+
+@pytest.mark.parametrize("stage_block", ["ghost", "separable", "conv"])
+@pytest.mark.parametrize("form", ["separable", "concat"])
+def test_every_kind_of_stage_keeps_its_attention_and_its_gradient(form, stage_block):
+    network = small_network("qana", form, stage_block=stage_block).train()
+    gates = [m.gate for m in network.modules() if isinstance(m, AnnealedGate)]
+    assert [isinstance(gate, SpatialEca) for gate in gates] == [True, True, False, True, False]
+    torch.nn.functional.cross_entropy(network(pixels(8)), torch.arange(8) % 3).backward()
+    without = [key for key, value in network.named_parameters() if value.grad is None or not value.grad.any()]
+    assert without == []
+
+
+@pytest.mark.parametrize(("ending", "kind"), [("annealed", AnnealedGate), ("cut", CutGate)])
+def test_every_gate_ends_alike(ending, kind):
+    gates = [
+        m
+        for m in small_network("qana", "concat", gate_ending=ending).modules()
+        if isinstance(m, AnnealedGate)
+    ]
+    assert [type(gate) for gate in gates] == [kind] * 5
+
+
+def test_an_infinite_bound_makes_every_activation_a_plain_relu():
+    units = [
+        m for m in small_network("qana", "concat", activation_bound=math.inf).modules() if isinstance(m, Unit)
+    ]
+    assert {unit.relu.bound for unit in units[:-1]} == {math.inf}
+
+
+@pytest.mark.parametrize("form", ["separable", "concat"])
+def test_quantization_bounds_a_plain_relu(form):
+    network = settled(small_network("qana", form, activation_bound=math.inf), images=pixels(16))
+    scheme = Quantization(
+        weight_bits=4,
+        activation_bits=4,
+        input_weight_bits=8,
+        generation=GENERATION[form],
+        calibration_images=8,
+    )
+    quantized = scheme.apply(network, pixels(8))
+    assert {unit.unit.relu.bound for unit in quantized.units()[:-1]} == {1.0}
+    assert {unit.output_grid.largest_code for unit in quantized.units()[:-2]} == {15}
+    assert quantized.eval()(pixels(8)).isfinite().all()
+
+
 def test_all_faults_are_listed_at_once_with_all_four_parts():
     with pytest.raises(QanaError, match="cannot be built") as caught:
         small_network("qana", "residual", widths=[8, 9, 0], depths=[1, 0])
     error = caught.value
     for fault in ("form 'residual'", "3 widths beside 2 depths", "odd width 9", "depth 0"):
         assert fault in error.what
-    assert error.where == "backbone: form, stem_channels, widths, depths, features"
+    assert error.where == "backbone: form, stage_block, stem_channels, widths, depths, features"
     assert "separable, concat" in error.allowed
     assert error.fix
 
@@ -94,6 +174,8 @@ def test_all_faults_are_listed_at_once_with_all_four_parts():
         (dict(depths=[0, 1]), "depth 0"),
         (dict(stem_channels=0), "stem_channels 0"),
         (dict(features=0), "features 0"),
+        (dict(stage_block="residual"), "unknown stage_block 'residual'"),
+        (dict(gate_ending="kept"), "unknown end of a gate 'kept'"),
         (dict(ghost_attention="cbam"), "unknown attention 'cbam'"),
         (dict(transition_attention="cbam"), "unknown attention 'cbam'"),
         (dict(activation_bound=6.0), "not a power of two"),
