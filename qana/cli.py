@@ -6,6 +6,7 @@ when stopped by Ctrl-C or SIGTERM. Heavy packages are imported only once every j
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -16,7 +17,11 @@ from qana.command.outcome import DONE, FAILED, USER_ERROR, tell
 from qana.errors import QanaError
 from qana.tracking.termination import sigterm_raises
 
-COMMANDS = {"run": "one experiment, or a sweep with -m"}
+COMMANDS = {
+    "run": "one experiment, or a sweep with -m",
+    "check": "no data, no training: would this network run on this chip?",
+    "convert": "a tracked run, or an ONNX file, for another target",
+}
 HELP = f"""\
 usage: qana COMMAND ...
 
@@ -61,8 +66,13 @@ def _dispatch(arguments: list[str]) -> int:
     if name == "--version":
         sys.stdout.write(f"qana {__version__}\n")
         return DONE
-    if name in COMMANDS:
+    if name == "run":
         return _run(arguments[1:])
+    if name in COMMANDS:
+        from qana.command.second_source import spelled_out
+
+        main = importlib.import_module(f"qana.command.{name}").main
+        return int(main(spelled_out(arguments[1:])))
     raise QanaError(
         f"there is no command {name!r}",
         where=f"qana {name}",

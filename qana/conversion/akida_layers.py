@@ -1,4 +1,4 @@
-"""Read an Akida program layer by layer: what each layer is, costs and says."""
+"""Read an Akida program layer by layer: what each layer is, holds, costs and says."""
 
 from __future__ import annotations
 
@@ -34,31 +34,58 @@ def describe_layer(layer: akida.Layer) -> dict[str, Any]:
     }
 
 
+def program_weights(program: akida.Model) -> dict[str, NDArray[Any]]:
+    """``layer.variable`` to the integers of every weight variable of a program."""
+    return {
+        f"{layer.name}.{name}": layer.variables[name]
+        for layer in program.layers
+        for name in layer.variables.names
+        if name.startswith("weights")
+    }
+
+
 def layer_outputs(program: akida.Model, images: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
-    """Output of every layer, by cutting the program behind each in turn.
+    """Output of every layer: each is run once, as a program of its own, on what the one before it gave.
 
     Args:
-        program: on the software backend; used up.
+        program: on the software backend.
         images: (N, H, W, 3) uint8.
 
     Returns:
         Layer name to integer codes (N, H', W', C). Layers that end in potentials are left out.
+
+    Raises:
+        RuntimeError: the layers one by one do not give what the program gives.
     """
     outputs: dict[str, NDArray[Any]] = {}
-    while len(program.layers) > 0:
-        layer = program.layers[-1]
-        if _has_codes(layer):
-            outputs[layer.name] = program.forward(images)
-        if len(program.layers) == 1:
-            break
-        program.pop_layer()
-    return outputs
+    layers = [layer for layer in program.layers if _kind(layer) != "Dequantizer"]
+    for index, layer in enumerate(layers):
+        outputs[layer.name] = _output(layers[: index + 1], outputs, images)
+    last = layers[-1].name
+    if not np.array_equal(outputs[last], akida.Model(layers=layers).forward(images)):
+        raise RuntimeError(f"{last}: the layers run one by one do not give what the program gives")
+    return {layer.name: outputs[layer.name] for layer in layers if _has_codes(layer)}
+
+
+def _output(
+    layers: list[akida.Layer], outputs: dict[str, NDArray[Any]], images: NDArray[np.uint8]
+) -> NDArray[Any]:
+    """What the last of `layers` gives."""
+    layer = layers[-1]
+    read = [outputs[parent.name] for parent in layer.inbounds]
+    if not read:
+        return akida.Model(layers=[layer]).forward(images)
+    if _kind(layer) == "Concatenate":
+        return np.concatenate(read, axis=-1)
+    if len(read) == 1:
+        return akida.Model(layers=[layer]).forward(read[0])
+    return akida.Model(layers=layers).forward(images)  # a program of its own has one input
 
 
 def _has_codes(layer: akida.Layer) -> bool:
-    if _kind(layer) == "Concatenate":
+    if _kind(layer) in ("Concatenate", "Add"):
         return True
-    if _kind(layer) == "Dequantizer":
+    if "activation" not in dir(layer.parameters):  # asking for it would be an error
         return False
     activation = layer.parameters.activation
     return bool(activation) and "NoActivation" not in str(activation)

@@ -46,7 +46,13 @@ class Limits:
 
 
 def run_child(
-    module: str, job: Path, *, limits: Limits, log: Path, on_message: Callable[[Message], None]
+    module: str,
+    job: Path,
+    *,
+    limits: Limits,
+    log: Path,
+    on_message: Callable[[Message], None],
+    cancel: threading.Event | None = None,
 ) -> None:
     """Run ``python -m module job`` and hand on its messages.
 
@@ -56,13 +62,14 @@ def run_child(
         limits: time and memory; beyond them the child is killed.
         log: file for everything else the child prints.
         on_message: called with every message but errors, in order.
+        cancel: once set, by another thread, the child is killed.
 
     Raises:
         QanaError: the child refused its input.
         ConversionError: the child crashed or ran past its limits.
     """
     process, messages = _start(module, job, log)
-    watch = _Watch(process, limits)
+    watch = _Watch(process, limits, cancel or threading.Event())
     watch.start()
     refusal: Message | None = None
     try:
@@ -118,16 +125,18 @@ def report_to_parent() -> Iterator[Callable[[Message], None]]:
 class _Watch(threading.Thread):
     """Kills the child when it passes its limits, and remembers which one."""
 
-    def __init__(self, process: subprocess.Popen[bytes], limits: Limits) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], limits: Limits, cancel: threading.Event) -> None:
         super().__init__(daemon=True)
-        self._process, self._limits = process, limits
+        self._process, self._limits, self._cancel = process, limits, cancel
         self._stopped = threading.Event()
         self.exceeded: str | None = None
 
     def run(self) -> None:
         deadline = time.monotonic() + self._limits.timeout_s
         while not self._stopped.wait(POLL_S) and self._process.poll() is None:
-            if time.monotonic() > deadline:
+            if self._cancel.is_set():
+                self.exceeded = "was called off"
+            elif time.monotonic() > deadline:
                 self.exceeded = f"passed its limit of {self._limits.timeout_s:g} s"
             elif _resident_gib(self._process.pid) > self._limits.memory_gib:
                 self.exceeded = f"passed its limit of {self._limits.memory_gib:g} GiB"

@@ -33,6 +33,7 @@ class PlannedLayer:
         frac_bits: one output step is ``2**-frac_bits``; None for logits.
         copies: how often every output channel appears (2 before a ghost unit of v1).
         pooled: whether a global average pool behind the ReLU holds the output grid.
+        outputs: output channels of the unit, not counting copies; the classes of the last one.
     """
 
     name: str
@@ -44,6 +45,7 @@ class PlannedLayer:
     frac_bits: int | None
     copies: int
     pooled: bool
+    outputs: int
 
 
 class DeployedUnit(nn.Module):
@@ -140,6 +142,7 @@ def _plan(block: nn.Module, path: str, copies: int) -> PlannedLayer:
         frac_bits=None if grid is None else grid.frac_bits,
         copies=copies,
         pooled=block.unit.pool == "global_after_relu",
+        outputs=block.unit.out_channels,
     )
 
 

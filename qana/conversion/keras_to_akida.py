@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,9 +15,13 @@ import tf_keras as keras
 from cnn2snn import AkidaVersion
 from numpy.typing import NDArray
 
+from qana.conversion.acceptance.keras_structure import changed_weights, per_axis_layers, structure_faults
+from qana.conversion.acceptance.program_structure import program_faults
 from qana.conversion.deploy import PlannedLayer
+from qana.conversion.quick_recorders import quick_recorders
+from qana.conversion.sdk_warnings import fatal_sdk_warnings
 from qana.conversion.v1_limits import require_v1_limits
-from qana.errors import QanaError
+from qana.errors import QanaError, listed
 
 BUFFER_BITS = 32
 
@@ -40,9 +43,12 @@ def quantize_keras(
 
     Returns:
         A quantizeml model, uint8 (N, H, W, 3) to float logits (N, classes).
+
+    Raises:
+        QanaError: what came out is another network than `model`.
     """
     holders = {entry.name: _grid_holder(model.get_layer(entry.name), entry) for entry in plan}
-    with akida_generation(generation):
+    with akida_generation(generation), fatal_sdk_warnings("quantization"), quick_recorders():
         quantized = quantizeml.models.quantize(
             model,
             q_config={name: config for entry in plan for name, config in _configs(model, entry, holders)},
@@ -56,34 +62,83 @@ def quantize_keras(
             num_samples=len(images),
             batch_size=len(images),
         )
+    require_same_network(model, quantized)
     for entry in plan:
         _restore(quantized, model, entry, holders[entry.name])
+    faults = changed_weights(model, quantized)
+    for entry in plan:
+        faults += _grid_faults(quantized, entry, holders[entry.name])
+    _refuse_quantized(faults)
     return quantized
+
+
+def require_same_network(model: keras.Model, quantized: keras.Model) -> None:
+    """Refuse a quantized network with other layers, paddings, strides, kernels or connections than `model`.
+
+    Raises:
+        QanaError: names every layer and difference.
+    """
+    _refuse_quantized(structure_faults(model, quantized))
+
+
+def require_per_tensor(quantized: keras.Model) -> None:
+    """Refuse a network for Akida v1 whose activations have a range per channel.
+
+    The program would be wrong (correlation 0.62 with its own float network was seen), and the SDK's own guard
+    never fires: it compares a list with a string (cnn2snn 2.19.3).
+
+    Raises:
+        QanaError: names the layers.
+    """
+    layers = per_axis_layers(quantized)
+    if layers:
+        raise QanaError(
+            f"{len(layers)} layer(s) have activations per channel: {listed(layers)}",
+            where="conversion.generation = 1",
+            allowed="activations per tensor on Akida v1",
+            fix="quantize with per_tensor_activations=True",
+        )
 
 
 def convert_keras(quantized: keras.Model, *, generation: int) -> akida.Model:
     """Convert a quantized model to an Akida program for the software backend.
 
     Raises:
-        QanaError: the SDK refuses a layer, would leave out the end of the network, or changed a v1 program to
-            fit it into the registers of the chip.
+        QanaError: the SDK refuses a layer, leaves out the end of the network or connects it otherwise, or
+            changed a v1 program to fit it into the registers of the chip.
     """
-    with akida_generation(generation), eagerly(), warnings.catch_warnings():
-        # The only trace of a network that was cut short is this warning.
-        warnings.filterwarnings("error", message=".*[Cc]onversion stops.*")
-        warnings.filterwarnings("error", message=".*is ignored.*")
+    if generation == 1:
+        require_per_tensor(quantized)
+    with akida_generation(generation), eagerly(), fatal_sdk_warnings("conversion"):
         try:
             program = cnn2snn.convert(quantized)
-        except (RuntimeError, ValueError, TypeError, UserWarning) as error:
+        except (RuntimeError, ValueError, TypeError) as error:
             raise QanaError(
                 f"the Akida converter refuses the network: {' '.join(str(error).split())}",
                 where="conversion.name",
                 allowed=f"what cnn2snn {cnn2snn.__version__} converts for Akida v{generation}",
                 fix="build the network from the units in qana.backbone.unit, or choose another conversion",
             ) from error
+    require_whole_program(quantized, program)
     if generation == 1:
         require_v1_limits(program)
     return program
+
+
+def require_whole_program(quantized: keras.Model, program: akida.Model) -> None:
+    """Refuse a program that is not all of the quantized network, layer behind layer, with its one output.
+
+    Raises:
+        QanaError: names the layers.
+    """
+    faults = program_faults(quantized, program)
+    if faults:
+        raise QanaError(
+            f"the Akida program is not the quantized network: {listed(faults)}",
+            where="conversion.name",
+            allowed="a program that holds every layer with weights, in order, and one output",
+            fix="change the first layer that is named; what follows it may have been cut off",
+        )
 
 
 @contextmanager
@@ -107,6 +162,16 @@ def akida_generation(generation: int) -> Iterator[None]:
     """Select Akida v1 or v2 for quantization and conversion; the SDK silently takes v2 otherwise."""
     with cnn2snn.set_akida_version(AkidaVersion.v1 if generation == 1 else AkidaVersion.v2):
         yield
+
+
+def _refuse_quantized(faults: list[str]) -> None:
+    if faults:
+        raise QanaError(
+            f"quantization made another network: {listed(faults)}",
+            where="backbone, conversion.name",
+            allowed="layers, paddings, strides, connections, weights and grids of the float Keras network",
+            fix="rewrite the first layer that is named so that the chip pads and orders it as torch does",
+        )
 
 
 def _grid_holder(layer: Any, entry: PlannedLayer) -> str | None:
@@ -147,3 +212,19 @@ def _restore(quantized: keras.Model, model: keras.Model, entry: PlannedLayer, ho
         quantizer = quantized.get_layer(holder).out_quantizer
         quantizer.range_max.assign(entry.range_max)
         quantizer.rescaling_rate.assign(1.0)
+
+
+def _grid_faults(quantized: keras.Model, entry: PlannedLayer, holder: str | None) -> Iterator[str]:
+    """Grids of one layer that are not those of `entry`, read from the quantizers themselves."""
+    layer = quantized.get_layer(entry.name)
+    for name in ("weight_quantizer", "dw_weight_quantizer", "pw_weight_quantizer"):
+        quantizer = getattr(layer, name, None)
+        if quantizer is not None and quantizer.bitwidth != entry.weight_bits:
+            yield f"{entry.name}: weights of {quantizer.bitwidth} bits instead of {entry.weight_bits}"
+    if holder is None:
+        return
+    output = quantized.get_layer(holder).out_quantizer
+    found = (output.bitwidth, bool(output.signed), output.axis, float(output.range_max))
+    wanted = (entry.output_bits, entry.output_signed, "per-tensor", entry.range_max)
+    if found != wanted:
+        yield f"{entry.name}: activations {found} instead of {wanted} (bits, sign, axis, largest)"

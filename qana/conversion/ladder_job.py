@@ -1,33 +1,38 @@
-"""The child process that climbs from ONNX to Akida and lets every stage answer the same test images.
+"""The child process that climbs from ONNX to Akida and lets the stages before Akida answer the test images.
 
-Run as ``python -m qana.conversion.ladder_job JOB`` by `qana.conversion.target`; JOB is a folder with
+Run as ``python -m qana.conversion.ladder_job JOB`` by `qana.conversion.ladder`; JOB is a folder with
 ``job.json``, ``images.npy``, ``samples.npy`` and ``model.onnx``. Results are files in the same folder, each
-written as soon as it is known, so that a later crash does not take them along.
+written as soon as it is known, so that a later crash does not take them along. The parent is told as soon as
+``model.fbz`` is there: the program answers in a process of its own (`qana.conversion.program_job`) while the
+quantized Keras network, the slowest stage, still does here.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import akida
 import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from qana.conversion.akida_layers import describe_layer, layer_outputs
-from qana.conversion.child import Message, report_to_parent
+from qana.conversion.acceptance.fault import refuse
+from qana.conversion.acceptance.program_structure import require_coverage
+from qana.conversion.acceptance.verdict import float_faults
+from qana.conversion.child import report_to_parent
 from qana.conversion.deploy import PlannedLayer
 from qana.conversion.keras_to_akida import convert_keras, quantize_keras
 from qana.conversion.onnx_to_keras import onnx_to_keras
-from qana.errors import QanaError, listed
+from qana.conversion.stage_answers import Answers, Predict, Send
 
-Send = Callable[[Message], None]
-Predict = Callable[[NDArray[np.uint8]], NDArray[Any]]
+__all__ = ["climb", "require_coverage"]
+
+# A call of a quantized Keras network costs 0.7 s whatever its batch (its weights are quantized anew), so
+# batches are as large as memory allows: 256 images of 64x64 take 0.3 GB.
+PIXELS_PER_CALL = 256 * 64 * 64
 
 
 def climb(folder: Path, send: Send) -> None:
@@ -36,74 +41,46 @@ def climb(folder: Path, send: Send) -> None:
     images, samples = np.load(folder / "images.npy"), np.load(folder / "samples.npy")
     plan = [PlannedLayer(**entry) for entry in job["plan"]]
     generation, batch_size = job["generation"], job["batch_size"]
+    answers = Answers(folder, images, job["classes"], send)
 
-    def stage(name: str, predict: Predict) -> None:
-        np.save(folder / f"{name}.npy", _answers(name, predict, images, batch_size, send))
-
-    send({"kind": "step", "name": "read ONNX"})
-    stage("onnx", _onnx_predictor(folder / "model.onnx"))
-    send({"kind": "step", "name": "ONNX to Keras"})
+    answers.step("read ONNX")
+    onnx_logits = answers.of("onnx", _onnx_predictor(folder / "model.onnx"), batch_size)
+    answers.step("ONNX to Keras")
     model = onnx_to_keras(onnx.load(str(folder / "model.onnx")), generation=generation)
     model.save(folder / "model.h5", save_format="h5")
-    stage("keras", lambda batch: model.predict_on_batch(batch))
-    send({"kind": "step", "name": "quantize Keras"})
+    keras_logits = answers.of("keras", model.predict_on_batch, batch_size)
+    refuse(
+        float_faults(onnx_logits, keras_logits, stages=("onnx", "keras")),
+        "the Keras network is another one than the ONNX file",
+    )
+    answers.step("quantize Keras")
     quantized = quantize_keras(model, plan, samples, generation=generation)
-    # Called eagerly: a graph takes longer to trace (5 to 15 s per batch shape) than a test split to answer.
-    stage("quantized_keras", lambda batch: quantized(batch, training=False))
-    send({"kind": "step", "name": "Keras to Akida"})
+    answers.step("Keras to Akida")
     program = convert_keras(quantized, generation=generation)
     require_coverage(program, plan)
     program.save(str(folder / "model.fbz"))
-    stage("akida", program.predict)
-    send({"kind": "step", "name": "compare layers"})
-    _save_layers(folder, images[: job["compared_images"]])
+    send({"kind": "program"})
+    answers.step("quantized Keras answers")
+    # Called eagerly: a graph takes longer to trace (5 to 15 s per batch shape) than a test split to answer.
+    per_call = max(1, PIXELS_PER_CALL // (images.shape[1] * images.shape[2]))
+    answers.of("quantized_keras", lambda batch: quantized(batch, training=False), per_call)
+    answers.step("done")
 
 
 def _onnx_predictor(path: Path) -> Predict:
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
-    def predict(batch: NDArray[np.uint8]) -> NDArray[Any]:
+    def predict(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         pixels = np.ascontiguousarray(batch.transpose(0, 3, 1, 2), dtype=np.float32)
-        return session.run(None, {"pixels": pixels})[0]
+        logits: NDArray[np.float32] = session.run(None, {"pixels": pixels})[0]
+        return logits
 
     return predict
-
-
-def _answers(
-    name: str, predict: Predict, images: NDArray[np.uint8], batch_size: int, send: Send
-) -> NDArray[np.float32]:
-    answers = []
-    for first in range(0, len(images), batch_size):
-        batch = images[first : first + batch_size]
-        answers.append(np.asarray(predict(batch), dtype=np.float32).reshape(len(batch), -1))
-        send({"kind": "evaluated", "stage": name, "images": len(batch)})
-    return np.concatenate(answers)
-
-
-def require_coverage(program: akida.Model, plan: list[PlannedLayer]) -> None:
-    """Refuse a program without every trained layer; the converter may have left some out.
-
-    Raises:
-        QanaError: names the missing layers by their place in the torch network.
-    """
-    present = {layer.name for layer in program.layers}
-    missing = [entry.module for entry in plan if entry.name not in present]
-    if missing:
-        raise QanaError(
-            f"the converter left out {len(missing)} of {len(plan)} trained layers: {listed(missing)}",
-            where="conversion.name",
-            allowed="a program that holds every layer with weights",
-            fix="change the first of these layers; what follows it was cut off",
-        )
-
-
-def _save_layers(folder: Path, images: NDArray[np.uint8]) -> None:
-    program = akida.Model(str(folder / "model.fbz"))
-    descriptions = [describe_layer(layer) for layer in program.layers]
-    (folder / "layers.json").write_text(json.dumps(descriptions))
-    np.savez(folder / "codes.npz", **layer_outputs(program, images))
 
 
 if __name__ == "__main__":
     with report_to_parent() as send_message:
         climb(Path(sys.argv[1]), send_message)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # everything is on disk, and TensorFlow takes seconds to take itself apart

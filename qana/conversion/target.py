@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
-import shutil
-import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from qana.backbone.network import Network
-from qana.console import Advance, progress
-from qana.conversion.capabilities import Capabilities, Offence
-from qana.conversion.child import Limits, Message, run_child
+from qana.conversion.acceptance.fault import refuse
+from qana.conversion.acceptance.layer_reports import layer_reports
+from qana.conversion.acceptance.torch_weights import (
+    TrainedWeights,
+    require_sound_weights,
+    trained_weights,
+    weight_faults,
+)
+from qana.conversion.acceptance.verdict import Thresholds, float_faults, judge
+from qana.conversion.capabilities import Capabilities
+from qana.conversion.child import Limits
 from qana.conversion.deploy import PlannedLayer, deploy
-from qana.conversion.parity import compare_layers, require_agreement
-from qana.conversion.product import Conversion, MappingReport
-from qana.errors import QanaError, listed
+from qana.conversion.ladder import ARTIFACTS, STAGES, Climbed, Ladder, job_folder, kept_files
+from qana.conversion.no_target import NoTarget
+from qana.conversion.parity import torch_logits
+from qana.conversion.product import Conversion, LayerReport, MappingReport
+from qana.conversion.target_checks import refuse_offences, require_bits, require_sdk, require_sensible
+from qana.errors import QanaError
 from qana.quantization.network import QuantizedNetwork
 from qana.quantization.scheme import Quantization
 
-STAGES = ("onnx", "keras", "quantized_keras", "akida")
-SDK_PACKAGES = ("akida", "cnn2snn", "quantizeml", "tf_keras", "onnx", "onnxruntime")
-ARTIFACTS = ("model.onnx", "model.h5", "model.fbz")
-CALIBRATION_SAMPLES = 8  # only build the SDK's quantizers; every range is the trained one
+__all__ = ["ARTIFACTS", "STAGES", "AkidaTarget", "NoTarget"]
 
 
 class AkidaTarget:
@@ -35,13 +42,18 @@ class AkidaTarget:
     Args:
         name: of the target, such as ``akd1000``.
         generation: 1 or 2.
-        device: factory of the virtual device in the ``akida`` package, such as ``AKD1000``.
+        device: factory of the virtual device in the ``akida`` package, such as ``AKD1000``, or ``minimal``:
+            the smallest one of v2 that fits.
+        nodes: of a v2 device in place of the number in `device`; None takes `device` as it is.
         form: which form of a backbone the generation runs: ``separable`` or ``concat``.
         bit_widths: legal (weight, activation) pairs.
         pooled_positions: most positions of a map that a global average pool takes.
         batch_size: images per call while the stages answer.
         compared_images: test images on which every layer is compared, code by code.
         min_agreement: smallest share of test images on which torch and Akida name the same class.
+        max_error_lsb: largest difference between torch and Akida in any layer, in units of the last bit.
+        max_saturated_share: largest share of a layer's outputs at the top of their range.
+        max_dead_share: largest share of a layer's channels that are zero on all compared images.
         timeout_s: wall-clock limit of each child process.
         memory_gib: memory limit of each child process.
     """
@@ -52,20 +64,33 @@ class AkidaTarget:
         name: str,
         generation: int,
         device: str,
+        nodes: int | None,
         form: str,
         bit_widths: list[tuple[int, int]],
         pooled_positions: int,
         batch_size: int,
         compared_images: int,
         min_agreement: float,
+        max_error_lsb: float,
+        max_saturated_share: float,
+        max_dead_share: float,
         timeout_s: float,
         memory_gib: float,
     ) -> None:
-        self.name, self.generation, self.device, self.form = name, generation, device, form
-        pairs = tuple((weight, activation) for weight, activation in bit_widths)
-        self.capabilities = Capabilities(generation, pairs, pooled_positions)
+        self.name, self.generation, self.form = name, generation, form
+        self.device, self.nodes = device, nodes
         self.batch_size, self.compared_images = batch_size, compared_images
-        self.min_agreement = min_agreement
+        self.thresholds = Thresholds(
+            min_agreement=min_agreement,
+            max_error_lsb=max_error_lsb,
+            max_dead_share=max_dead_share,
+            max_saturated_share=max_saturated_share,
+        )
+        require_sensible(
+            name, self.thresholds, {"batch_size": batch_size, "compared_images": compared_images}
+        )
+        pairs = tuple((weight, activation) for weight, activation in bit_widths)
+        self.capabilities = Capabilities(generation, pairs, pooled_positions, device, nodes)
         self.limits = Limits(timeout_s, memory_gib)
 
     def check(
@@ -81,168 +106,94 @@ class AkidaTarget:
         Raises:
             QanaError: the SDK is missing, or the bit-widths or layers are illegal; every offence is named.
         """
-        self._check_sdk()
-        self._check_bits(quantization)
-        offences = self.capabilities.offences(network, image_shape)
-        if offences:
-            raise self._illegal(offences)
+        require_sdk(self.name)
+        require_bits(self.name, self.generation, self.capabilities.bit_widths, quantization)
+        refuse_offences(self.name, self.capabilities.offences(network, image_shape))
 
     def convert(self, network: QuantizedNetwork, *, images: NDArray[np.uint8], folder: Path) -> Conversion:
-        """Convert a trained network and let every stage answer the same images.
+        """Convert a trained network, let every stage answer the same images, and accept or refuse the result.
 
         Args:
             network: trained; its weights are snapped to their grids.
             images: (N, H, W, 3) uint8, the test split.
-            folder: where model.onnx, model.h5, model.fbz and the logs go.
+            folder: where model.onnx, model.h5, model.fbz and the logs go, and after a failure what the stages
+                said as far as they came (`qana.conversion.ladder.stages_left_behind`).
 
         Returns:
-            The program with what every stage said.
+            The program with what every stage said, torch included.
 
         Raises:
-            QanaError: the network is refused, does not fit, or says something else on the chip.
+            QanaError: the network is refused, does not fit, or is another one on the chip.
             ConversionError: the SDK crashed or passed its limits.
         """
         # Only here, so that the float path works without ONNX.
         from qana.conversion.export_onnx import export_onnx
 
+        require_sound_weights(network)
         deployed, plan = deploy(network)
-        with tempfile.TemporaryDirectory(prefix="qana-conversion-") as scratch:
-            job = Path(scratch)
-            height, width, channels = images.shape[1:]
+        weights = trained_weights(network, plan)
+        height, width, channels = images.shape[1:]
+        with job_folder(folder) as job:
             export_onnx(deployed, (height, width, channels), job / "model.onnx")
-            self._write_job(job, plan, images)
-            try:
-                self._climb(job, folder, len(images))
-                self._map(job, folder)
-            finally:
-                files = _keep_artifacts(job, folder)
-            return self._product(network, plan, images, job, files)
-
-    def _write_job(self, job: Path, plan: list[PlannedLayer], images: NDArray[np.uint8]) -> None:
-        np.save(job / "images.npy", images)
-        np.save(job / "samples.npy", images[:CALIBRATION_SAMPLES])
-        description = {
-            "plan": [dataclasses.asdict(entry) for entry in plan],
-            "generation": self.generation,
-            "device": self.device,
-            "batch_size": self.batch_size,
-            "compared_images": self.compared_images,
-        }
-        (job / "job.json").write_text(json.dumps(description))
-
-    def _climb(self, job: Path, folder: Path, images: int) -> None:
-        steps = 5
-        with progress(f"convert for {self.name}", total=steps + len(STAGES) * images) as advance:
-            run_child(
-                "qana.conversion.ladder_job",
-                job,
-                limits=self.limits,
-                log=folder / "conversion.log",
-                on_message=lambda message: _advance(message, advance),
+            climbed = self._ladder().climb(network, plan, images, job=job, folder=folder)
+            layers = self._reports(climbed, plan, images)
+            (job / "layers.json").write_text(json.dumps([dataclasses.asdict(layer) for layer in layers]))
+            self._judge(climbed, plan, layers, weights)
+            self._require_same_export(deployed, climbed, images)
+            if isinstance(climbed.mapping, QanaError):
+                raise climbed.mapping
+            return Conversion(
+                target=self.name,
+                generation=self.generation,
+                logits={"torch": climbed.trained.logits, **climbed.logits},
+                layers=layers,
+                mapping=climbed.mapping,
+                coverage=_coverage(weights, climbed),
+                files=kept_files(job, folder),
             )
 
-    def _map(self, job: Path, folder: Path) -> None:
-        with progress(f"map on {self.device}", total=1) as advance:
-            log = folder / "mapping.log"
-            run_child("qana.conversion.map_job", job, limits=self.limits, log=log, on_message=lambda _: None)
-            advance(1)
-
-    def _product(
-        self,
-        network: QuantizedNetwork,
-        plan: list[PlannedLayer],
-        images: NDArray[np.uint8],
-        job: Path,
-        files: dict[str, Path],
-    ) -> Conversion:
-        logits = {stage: np.load(job / f"{stage}.npy") for stage in STAGES}
-        mapping = json.loads((job / "mapping.json").read_text())
-        with np.load(job / "codes.npz") as codes:
-            layers = compare_layers(
-                network,
-                plan,
-                images[: self.compared_images],
-                descriptions=json.loads((job / "layers.json").read_text()),
-                codes=dict(codes),
-                nps=mapping["nps"],
-            )
-        require_agreement(network, images, logits["akida"], layers, self.min_agreement, self.batch_size)
-        present = {layer.name for layer in layers}
-        return Conversion(
-            target=self.name,
+    def _ladder(self) -> Ladder:
+        return Ladder(
+            name=self.name,
             generation=self.generation,
-            logits=logits,
-            layers=layers,
-            mapping=MappingReport(**{**mapping, "nps": sum(mapping["nps"].values())}),
-            coverage=sum(entry.name in present for entry in plan) / len(plan),
-            files=files,
+            device=self.device,
+            nodes=self.nodes,
+            batch_size=self.batch_size,
+            compared_images=self.compared_images,
+            limits=self.limits,
         )
 
-    def _check_sdk(self) -> None:
-        missing = [package for package in SDK_PACKAGES if importlib.util.find_spec(package) is None]
-        if missing:
-            raise QanaError(
-                f"target {self.name} needs the Akida SDK; not installed: {', '.join(missing)}",
-                where=f"conversion.name = {self.name}",
-                allowed="conversion=none without the SDK",
-                fix="install the SDK (pip install akida cnn2snn quantizeml), or choose conversion=none",
-            )
-
-    def _check_bits(self, quantization: Quantization | None) -> None:
-        legal = ", ".join(f"w{weight}a{activation}" for weight, activation in self.capabilities.bit_widths)
-        if quantization is None:
-            received = "a float network"
-        else:
-            pair = (quantization.weight_bits, quantization.activation_bits)
-            if pair in self.capabilities.bit_widths and quantization.generation == self.generation:
-                return
-            received = f"w{pair[0]}a{pair[1]} for Akida v{quantization.generation}"
-        raise QanaError(
-            f"target {self.name} does not run {received}",
-            where=f"quantization, conversion.name = {self.name}",
-            allowed=f"quantization to {legal}, generation {self.generation}",
-            fix=f"choose quantization={legal.split(', ')[0]}, or another conversion",
+    def _reports(
+        self, climbed: Climbed, plan: Sequence[PlannedLayer], images: NDArray[np.uint8]
+    ) -> tuple[LayerReport, ...]:
+        mapping = climbed.mapping
+        return layer_reports(
+            climbed.trained,
+            plan,
+            images[: self.compared_images],
+            descriptions=climbed.descriptions,
+            codes=climbed.codes,
+            nps=mapping.nps_by_layer if isinstance(mapping, MappingReport) else {},
         )
 
-    def _illegal(self, offences: list[Offence]) -> QanaError:
-        named = [f"{offence.module}: {offence.found} ({offence.rewrite})" for offence in offences]
-        return QanaError(
-            f"target {self.name} does not run {len(offences)} part(s) of the network: {listed(named)}",
-            where=f"backbone, conversion.name = {self.name}",
-            allowed=f"the layers of Akida v{self.generation}; see qana/conversion/capabilities.py",
-            fix="leave backbone.form to the target, or rewrite each layer as said behind it",
-        )
-
-
-class NoTarget:
-    """No chip: the run ends with the trained network.
-
-    Args:
-        name: ``none``.
-        generation: whose integers a quantized network is trained on all the same.
-        form: which form of a backbone to build.
-    """
-
-    def __init__(self, *, name: str, generation: int, form: str) -> None:
-        self.name, self.generation, self.form = name, generation, form
-
-    def check(
-        self, network: Network, quantization: Quantization | None, image_shape: tuple[int, int, int]
+    def _judge(
+        self,
+        climbed: Climbed,
+        plan: Sequence[PlannedLayer],
+        layers: Sequence[LayerReport],
+        weights: Sequence[TrainedWeights],
     ) -> None:
-        """Nothing to refuse: whatever torch runs is fine."""
+        faults = weight_faults(weights, climbed.weights, plan)
+        judge(climbed.trained, plan, layers, climbed.logits["akida"], faults, self.thresholds)
 
-    def convert(self, network: QuantizedNetwork, *, images: NDArray[np.uint8], folder: Path) -> None:
-        """Nothing to convert."""
+    def _require_same_export(self, deployed: nn.Module, climbed: Climbed, images: NDArray[np.uint8]) -> None:
+        """Refuse an ONNX file that is another network than the one that was deployed."""
+        compared = images[: self.compared_images]
+        plain = torch_logits(deployed, compared, batch_size=self.batch_size)
+        onnx = climbed.logits["onnx"][: len(compared)]
+        refuse(float_faults(plain, onnx, stages=("float torch", "onnx")), "the ONNX file is another network")
 
 
-def _advance(message: Message, advance: Advance) -> None:
-    advance(message["images"] if message["kind"] == "evaluated" else 1)
-
-
-def _keep_artifacts(job: Path, folder: Path) -> dict[str, Path]:
-    """Copy the model files that exist, also after a failure: they are what one debugs with."""
-    kept: dict[str, Path] = {}
-    for name in ARTIFACTS:
-        if (job / name).exists():
-            kept[name] = Path(shutil.copy2(job / name, folder / name))
-    return kept
+def _coverage(weights: Sequence[TrainedWeights], climbed: Climbed) -> float:
+    """Share of the torch modules with weights whose weights are in the program."""
+    return sum(f"{each.layer}.{each.variable}" in climbed.weights for each in weights) / len(weights)

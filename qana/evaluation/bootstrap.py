@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qana.evaluation.confusion import Scores, confusion_rows, scores
+
 Counts = NDArray[np.int64]
 Values = NDArray[np.float64]
+
+# Fewer independent lesions than this are too few for a percentile bootstrap, whose intervals are then too
+# narrow; a rule of thumb.
+MIN_GROUPS = 30
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """How intervals are drawn: resamples of whole lesions, and their seed."""
+
+    samples: int
+    seed: int
 
 
 def lesion_index(lesion_ids: Sequence[str]) -> tuple[Counts, int]:
@@ -39,3 +54,23 @@ def interval95(draws: Values) -> tuple[float, float]:
     """The percentile interval: 2.5th and 97.5th percentile of the bootstrap draws."""
     low, high = np.percentile(draws, [2.5, 97.5])
     return float(low), float(high)
+
+
+def resampled_scores(
+    target: Counts, preds: Counts, lesion_ids: Sequence[str], num_classes: int, bootstrap: Bootstrap
+) -> Scores:
+    """Scores of every bootstrap draw of whole lesions; the first axis of each is the draw.
+
+    Two calls with the same lesions and seed score the same draws, so their difference is a paired one.
+
+    Args:
+        target: (N,) true classes.
+        preds: (N,) predicted classes.
+        lesion_ids: N group names.
+        num_classes: C.
+        bootstrap: how many draws, and their seed.
+    """
+    index, lesions = lesion_index(lesion_ids)
+    weights = draw_lesions(lesions, samples=bootstrap.samples, seed=bootstrap.seed)
+    rows = confusion_rows(target, preds, num_classes)
+    return scores((weights @ sum_by_lesion(rows, index, lesions)).reshape(-1, num_classes, num_classes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from qana.evaluation.damage import FLIPS
 from qana.evaluation.estimate import PROVENANCES
 from qana.evaluation.stages import STAGES
 
@@ -13,6 +14,7 @@ SCHEMA = 1
 _SIDES = ("train", "val", "test")
 _AUDIT = ("shared_groups", "siblings", "near_duplicates", "pairs", "max_hamming", "max_pixel_distance")
 _PAIR = ("first", "second", "first_split", "second_split", "hamming", "pixel_distance", "same_group")
+_CHANGE = ("value", "ci95")
 _ESTIMATE = ("value", "low", "high", "provenance", "source")
 _KEYS: dict[str, tuple[str, ...]] = {
     "": (
@@ -32,9 +34,16 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "dataset.audit": _AUDIT,
     "backbone": ("name", "form", "parameters", "macs"),
     "quantization": ("weight_bits", "activation_bits", "input_weight_bits"),
-    "conversion": ("target", "agreement", "max_abs_logit_error", "macro_f1_drop", "layers", "coverage"),
-    "conversion.macro_f1_drop": ("value", "ci95"),
-    "mapping": ("device", "sequences", "passes", "nps", "program_bytes", "hardware_only"),
+    "conversion": (
+        "target", "agreement", "max_abs_logit_error", "macro_f1_drop", "damage", "layers", "coverage",
+    ),
+    "conversion.macro_f1_drop": _CHANGE,
+    "conversion.damage": ("stages", "images", "min_groups", "flips", "per_class"),
+    "conversion.damage.flips": FLIPS,
+    "mapping": (
+        "device", "sequences", "passes", "nps", "program_bytes", "hardware_only", "nps_available",
+        "nps_by_layer", "components", "sram_bytes", "external_memory_bytes", "advice", "failure",
+    ),
     "cost": ("macs", "synops", "activation_sparsity", "footprint_bytes", "latency_ms", "energy_mj"),
     "cost.latency_ms": _ESTIMATE,
     "cost.energy_mj": _ESTIMATE,
@@ -54,16 +63,21 @@ _SKIPPED = ("kind", "count", "names")
 _STRATUM = ("value", "images", "groups", "few", "stages")
 _STRATUM_STAGE = ("accuracy", "balanced_accuracy", "ci95", "per_class")
 _RECALL = ("recall", "support", "ci95")
-_LAYER = ("name", "max_error_lsb", "saturated_share")
+_DAMAGE = ("support", "groups", "few", "flips", "recall_change", "f1_change")
+# What a report keeps of each layer of the program: the facts that its acceptance rests on.
+LAYER_FACTS = ("name", "max_error_lsb", "saturated_share", "dead_share", "headroom_bits")
 _ROWS = {
-    "conversion.layers": _LAYER,
+    "conversion.layers": LAYER_FACTS,
     "dataset.skipped": _SKIPPED,
     "dataset.audit.pairs": _PAIR,
     "external_test.skipped": _SKIPPED,
     "external_test.audit.pairs": _PAIR,
 }
 # Blocks that a run without conversion, or a host without counters, leaves empty.
-_NULLABLE = ("conversion", "conversion.macro_f1_drop", "mapping", "cost", "host", "host.energy_mj")
+_NULLABLE = (
+    "conversion", "conversion.macro_f1_drop", "conversion.damage", "mapping", "cost", "host",
+    "host.energy_mj",
+)  # fmt: skip
 _OPTIONAL = {"": ("strata", "external_test", "incremental")}
 
 
@@ -76,7 +90,7 @@ def check_report(report: Mapping[str, Any]) -> None:
     problems = [*_block_problems(report), *_row_problems(report), *_value_problems(report)]
     for path in ("stages", "external_test.stages"):
         problems += _stage_problems(report, path)
-    problems += [*_strata_problems(report), *_count_problems(report)]
+    problems += [*_strata_problems(report), *_damage_problems(report), *_count_problems(report)]
     if problems:
         raise ValueError("report does not follow schema 1: " + "; ".join(problems))
 
@@ -142,6 +156,24 @@ def _strata_problems(report: Mapping[str, Any]) -> Iterator[str]:
             for stage, block in (lookup(row, "stages") or {}).items():
                 yield from _compare(f"{path}.stages.{stage}", block, _STRATUM_STAGE)
                 yield from _per_class_problems(report, f"{path}.stages.{stage}", block, _RECALL)
+
+
+def _damage_problems(report: Mapping[str, Any]) -> Iterator[str]:
+    path, block = "conversion.damage", lookup(report, "conversion.damage")
+    if not isinstance(block, Mapping):
+        return
+    yield from _per_class_problems(report, path, block, _DAMAGE)
+    rows = [row for row in (lookup(block, "per_class") or {}).values() if isinstance(row, Mapping)]
+    supports = [row.get("support", 0) for row in rows]
+    if supports != sorted(supports):
+        yield f"{path}.per_class does not have the rarest class first"
+    if sum(supports) != block.get("images"):
+        yield f"{path}.per_class adds up to {sum(supports)} images, not to images = {block.get('images')}"
+    for kind in FLIPS:
+        total = lookup(block, f"flips.{kind}")
+        counted = sum(lookup(row, f"flips.{kind}") or 0 for row in rows)
+        if counted != total:
+            yield f"{path}.per_class adds up to {counted} {kind}, not to flips.{kind} = {total}"
 
 
 def _row_problems(report: Mapping[str, Any]) -> Iterator[str]:

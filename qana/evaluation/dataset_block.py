@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qana.dataset.splits import External, ImageSet, Splits
 from qana.dataset.table.offenders import Skipped
 from qana.evaluation.metrics import StageMetrics, agreement
-from qana.evaluation.stages import in_ladder_order
+from qana.evaluation.stages import converted_stage, in_ladder_order
 
 SIDES = ("train", "val", "test")
 
@@ -62,8 +62,9 @@ def external_block(
 
     Every mean is over the classes that the source holds; `absent_classes` names the others.
     """
+    akida = logits.get("akida")
+    compared = agreement(logits[converted_stage(logits)], akida) if akida is not None else None
     counts = class_counts(external.images.target, classes)
-    compared = "torch" in logits and "akida" in logits
     return {
         "name": external.name,
         "fingerprint": external.fingerprint,
@@ -74,7 +75,7 @@ def external_block(
         "audit": external.audit.as_dict(),
         "skipped": skipped_block(external.skipped),
         "stages": {stage: stages[stage].as_dict() for stage in in_ladder_order(stages)},
-        "agreement": agreement(logits["torch"], logits["akida"]) if compared else None,
+        "agreement": compared,
     }
 
 

@@ -14,7 +14,9 @@ from qana.console import progress
 from qana.conversion.product import Conversion
 from qana.dataset.splits import External, ImageSet, Splits
 from qana.errors import QanaError
+from qana.evaluation.bootstrap import Bootstrap
 from qana.evaluation.cost import AkidaCostModel, Cost
+from qana.evaluation.damage import damage_block
 from qana.evaluation.data_files import write_data_files
 from qana.evaluation.dataset_block import external_block
 from qana.evaluation.host import measure_host
@@ -35,8 +37,8 @@ from qana.evaluation.report import (
     conversion_block,
     write_report_json,
 )
-from qana.evaluation.stages import in_ladder_order
-from qana.evaluation.strata_block import Bootstrap, strata_block
+from qana.evaluation.stages import float_stage, in_ladder_order
+from qana.evaluation.strata_block import strata_block
 
 StageLogits = Mapping[str, NDArray[np.float32]]
 
@@ -113,20 +115,17 @@ class Evaluation:
         logits = {stage: stage_logits[stage] for stage in in_ladder_order(stage_logits)}
         external = self._external(splits, logits, external_logits)
         stages = self._score(logits, splits.test, splits.classes)
-        bootstrap = Bootstrap(self.bootstrap_samples, self.seed)
         report = build_report(
             run=run,
             splits=splits,
             backbone=backbone,
             quantization=quantization,
             stages=stages,
-            conversion=conversion_block(conversion, logits, self._drop(logits, splits))
-            if conversion
-            else None,
+            conversion=self._conversion(conversion, logits, splits),
             mapping=conversion.mapping if conversion else None,
             cost=self._cost(conversion),
             host=self._host(float_network, splits),
-            strata=strata_block(logits, splits.test, splits.classes, bootstrap),
+            strata=strata_block(logits, splits.test, splits.classes, self._bootstrap),
             external_test=external,
             incremental=incremental,
         )
@@ -179,11 +178,24 @@ class Evaluation:
                 advance(1)
         return stages
 
+    @property
+    def _bootstrap(self) -> Bootstrap:
+        return Bootstrap(self.bootstrap_samples, self.seed)
+
+    def _conversion(
+        self, conversion: Conversion | None, logits: StageLogits, splits: Splits
+    ) -> dict[str, Any] | None:
+        if conversion is None:
+            return None
+        damage = damage_block(logits, splits.test, splits.classes, self._bootstrap)
+        return conversion_block(conversion, logits, drop=self._drop(logits, splits), damage=damage)
+
     def _drop(self, logits: StageLogits, splits: Splits) -> Difference | None:
-        if "float" not in logits:
+        before = float_stage(logits)
+        if before is None:
             return None
         return paired_difference_ci(
-            logits["float"],
+            logits[before],
             logits["akida"],
             splits.test.target,
             splits.test.lesion_ids,
@@ -192,8 +204,8 @@ class Evaluation:
         )
 
     def _cost(self, conversion: Conversion | None) -> Cost | None:
-        if conversion is None:
-            return None
+        if conversion is None or conversion.mapping.failure is not None:
+            return None  # neither latency nor energy is known of a program without a place on the device
         return self.cost.estimate(conversion.layers, conversion.mapping, conversion.target)
 
     def _host(self, network: nn.Module | None, splits: Splits) -> Any:

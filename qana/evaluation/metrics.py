@@ -11,9 +11,16 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from qana.errors import QanaError, listed
-from qana.evaluation.bootstrap import Values, draw_lesions, interval95, lesion_index, sum_by_lesion
+from qana.evaluation.bootstrap import (
+    Bootstrap,
+    draw_lesions,
+    interval95,
+    lesion_index,
+    resampled_scores,
+    sum_by_lesion,
+)
 from qana.evaluation.calibration import bin_rows, calibration_error, softmax
-from qana.evaluation.confusion import Scores, confusion_matrix, confusion_rows, scores
+from qana.evaluation.confusion import Scores, confusion_matrix, scores
 
 Logits = NDArray[np.float32]
 Target = NDArray[np.int64]
@@ -114,9 +121,8 @@ def _intervals(
 ) -> dict[str, tuple[float, float]]:
     index, lesions = lesion_index(lesion_ids)
     draws = draw_lesions(lesions, samples=samples, seed=seed)
-    num_classes = logits.shape[1]
-    rows = confusion_rows(target, logits.argmax(1), num_classes)
-    resampled = scores((draws @ sum_by_lesion(rows, index, lesions)).reshape(-1, num_classes, num_classes))
+    bootstrap = Bootstrap(samples, seed)
+    resampled = resampled_scores(target, logits.argmax(1), lesion_ids, logits.shape[1], bootstrap)
     ece = calibration_error(draws @ sum_by_lesion(bin_rows(logits, target), index, lesions))
     return {
         "accuracy": interval95(resampled.accuracy),
@@ -190,20 +196,16 @@ def paired_difference_ci(
     """
     for logits in (before, after):
         _require_matching(logits, target, lesion_ids, before.shape[1])
-    index, lesions = lesion_index(lesion_ids)
-    draws = draw_lesions(lesions, samples=bootstrap_samples, seed=seed)
-    every_lesion_once = np.ones((1, lesions))
-    num_classes = before.shape[1]
-
-    def drop(weights: Values) -> Values:
-        stacks = (
-            weights @ sum_by_lesion(confusion_rows(target, logits.argmax(1), num_classes), index, lesions)
-            for logits in (before, after)
-        )
-        first, second = (scores(s.reshape(-1, num_classes, num_classes)).macro_f1 for s in stacks)
-        return first - second
-
-    return Difference(value=float(drop(every_lesion_once)[0]), ci95=interval95(drop(draws)))
+    num_classes, bootstrap = before.shape[1], Bootstrap(bootstrap_samples, seed)
+    first, second = (logits.argmax(1) for logits in (before, after))
+    draws = [
+        resampled_scores(target, preds, lesion_ids, num_classes, bootstrap).macro_f1
+        for preds in (first, second)
+    ]
+    found = [
+        float(scores(confusion_matrix(target, preds, num_classes)).macro_f1) for preds in (first, second)
+    ]
+    return Difference(value=found[0] - found[1], ci95=interval95(draws[0] - draws[1]))
 
 
 def agreement(first: Logits, second: Logits) -> float:

@@ -14,13 +14,16 @@ from numpy.typing import NDArray
 
 from qana.conversion.product import Conversion, MappingReport
 from qana.dataset.splits import Splits
-from qana.evaluation.contract import SCHEMA, check_report
+from qana.evaluation.contract import LAYER_FACTS, SCHEMA, check_report
 from qana.evaluation.cost import Cost
 from qana.evaluation.dataset_block import dataset_block
 from qana.evaluation.files import write_text_atomically
 from qana.evaluation.host import HostMeasurement
 from qana.evaluation.metrics import Difference, StageMetrics, agreement
-from qana.evaluation.stages import in_ladder_order
+from qana.evaluation.stages import converted_stage, in_ladder_order
+
+# What is only known of a program that was placed on the device.
+PLACED = ("sequences", "passes", "nps", "program_bytes", "hardware_only")
 
 
 @dataclass(frozen=True)
@@ -58,22 +61,34 @@ class QuantizationInfo:
 
 
 def conversion_block(
-    conversion: Conversion, stage_logits: Mapping[str, NDArray[np.float32]], drop: Difference | None
+    conversion: Conversion,
+    stage_logits: Mapping[str, NDArray[np.float32]],
+    *,
+    drop: Difference | None,
+    damage: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
-    """Compare the trained network with the chip's answer to the same test images."""
-    torch_logits, akida_logits = stage_logits["torch"], stage_logits["akida"]
-    layers = [
-        {"name": layer.name, "max_error_lsb": layer.max_error_lsb, "saturated_share": layer.saturated_share}
-        for layer in conversion.layers
-    ]
+    """Compare the trained network with the chip's answer to the same test images.
+
+    `drop` and `damage` (of `damage_block`) compare with the float network; None without one.
+    """
+    trained, akida = stage_logits[converted_stage(stage_logits)], stage_logits["akida"]
     return {
         "target": conversion.target,
-        "agreement": agreement(torch_logits, akida_logits),
-        "max_abs_logit_error": float(np.abs(torch_logits - akida_logits).max()),
+        "agreement": agreement(trained, akida),
+        "max_abs_logit_error": float(np.abs(trained - akida).max()),
         "macro_f1_drop": drop.as_dict() if drop else None,
-        "layers": layers,
+        "damage": damage,
+        "layers": [{fact: getattr(layer, fact) for fact in LAYER_FACTS} for layer in conversion.layers],
         "coverage": conversion.coverage,
     }
+
+
+def mapping_block(mapping: MappingReport) -> dict[str, Any]:
+    """How the program sits on the device; of a mapping that failed, its zeros are no numbers but None."""
+    block = asdict(mapping)
+    if mapping.failure is not None:
+        block |= dict.fromkeys(PLACED)
+    return block
 
 
 def build_report(
@@ -108,7 +123,7 @@ def build_report(
         "quantization": asdict(quantization),
         "stages": {name: stages[name].as_dict() for name in in_ladder_order(stages)},
         "conversion": conversion,
-        "mapping": asdict(mapping) if mapping else None,
+        "mapping": mapping_block(mapping) if mapping else None,
         "cost": cost.as_dict() if cost else None,
         "host": host.as_dict() if host else None,
     }

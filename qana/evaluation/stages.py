@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 STAGES = ("float", "torch", "onnx", "keras", "quantized_keras", "akida")
 
@@ -18,3 +18,19 @@ def in_ladder_order(names: Iterable[str]) -> list[str]:
     if unknown:
         raise ValueError(f"unknown stages {unknown}; the ladder has {list(STAGES)}")
     return [stage for stage in STAGES if stage in given]
+
+
+def float_stage(stages: Container[str]) -> str | None:
+    """The float network that the chip's answers are held against.
+
+    That is the float stage, or the ONNX file of a network that was trained elsewhere; None where a
+    quantized network came without its float one.
+    """
+    if "float" in stages:
+        return "float"
+    return "onnx" if "onnx" in stages and "torch" not in stages else None
+
+
+def converted_stage(stages: Container[str]) -> str:
+    """The network that the converter was given: ours, or the ONNX file of one trained elsewhere."""
+    return "torch" if "torch" in stages else "onnx"

@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qana.dataset.splits import ImageSet
-from qana.evaluation.bootstrap import draw_lesions, interval95, lesion_index, sum_by_lesion
-from qana.evaluation.confusion import Scores, confusion_matrix, confusion_rows, scores
+from qana.evaluation.bootstrap import MIN_GROUPS, Bootstrap, interval95, resampled_scores
+from qana.evaluation.confusion import Scores, confusion_matrix, scores
 from qana.evaluation.strata import Rows, rows_by_value, strata_of
 
-# Fewer independent lesions than this are too few for a percentile bootstrap, whose intervals are then too
-# narrow; a rule of thumb.
-MIN_GROUPS = 30
 _MEANS = ("accuracy", "balanced_accuracy")
-
-
-@dataclass(frozen=True)
-class Bootstrap:
-    """How intervals are drawn: resamples of whole lesions, and their seed."""
-
-    samples: int
-    seed: int
 
 
 def strata_block(
@@ -88,7 +76,7 @@ def _scored(
 ) -> dict[str, Any]:
     result = scores(confusion_matrix(target, preds, len(classes)))
     enough = len(np.unique(lesion_ids)) >= MIN_GROUPS
-    draws = _resampled(target, preds, lesion_ids, len(classes), bootstrap) if enough else None
+    draws = resampled_scores(target, preds, lesion_ids.tolist(), len(classes), bootstrap) if enough else None
     return {
         **{name: float(getattr(result, name)) for name in _MEANS},
         "ci95": {name: list(interval95(getattr(draws, name))) for name in _MEANS} if draws else None,
@@ -107,13 +95,3 @@ def _recall(result: Scores, draws: Scores | None, label: int, groups: int) -> di
         interval = list(interval95(draws.recall[draws.support[:, label] > 0, label]))
     recall = float(result.recall[label]) if support else None
     return {"recall": recall, "support": support, "ci95": interval}
-
-
-def _resampled(
-    target: Rows, preds: Rows, lesion_ids: NDArray[np.str_], num_classes: int, bootstrap: Bootstrap
-) -> Scores:
-    """Scores of every bootstrap draw of whole lesions from one stratum."""
-    index, lesions = lesion_index(lesion_ids.tolist())
-    weights = draw_lesions(lesions, samples=bootstrap.samples, seed=bootstrap.seed)
-    rows = confusion_rows(target, preds, num_classes)
-    return scores((weights @ sum_by_lesion(rows, index, lesions)).reshape(-1, num_classes, num_classes))

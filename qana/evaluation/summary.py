@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from qana.console import console
+from qana.evaluation.stages import converted_stage, float_stage
 
 
 def print_summary(report: Mapping[str, Any], *, report_path: Path, ui_command: str) -> None:
@@ -30,20 +31,31 @@ def print_summary(report: Mapping[str, Any], *, report_path: Path, ui_command: s
 def summary_lines(report: Mapping[str, Any], *, report_path: Path, ui_command: str) -> list[tuple[str, str]]:
     """The lines below the table, as name and text."""
     lines = [("split", _split(report["dataset"]))]
-    conversion, cost = report["conversion"], report["cost"]
-    if conversion:
-        lines.append(("agreement", f"{_percent(conversion['agreement'])} of test images, torch and akida"))
-        if conversion["macro_f1_drop"]:
-            drop = conversion["macro_f1_drop"]
-            low, high = (100 * bound for bound in drop["ci95"])
-            value = f"{100 * drop['value']:+.1f} points, float to akida (95 % {low:+.1f} to {high:+.1f})"
-            lines.append(("F1 drop", value))
+    if report["conversion"]:
+        lines += _conversion(report)
+    cost = report["cost"]
     if cost:
         lines.append(("latency", _estimate(cost["latency_ms"], "ms")))
         lines.append(("energy", _estimate(cost["energy_mj"], "mJ")))
     if "external_test" in report:
         lines.append(("external", _external(report["external_test"])))
     return [*lines, ("report", str(report_path)), ("MLflow UI", ui_command)]
+
+
+def _conversion(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    found, mapping, stages = report["conversion"], report["mapping"], report["stages"]
+    agreement = _percent(found["agreement"])
+    lines = [("agreement", f"{agreement} of test images, {converted_stage(stages)} and akida")]
+    if found["macro_f1_drop"]:
+        drop = found["macro_f1_drop"]
+        low, high = (100 * bound for bound in drop["ci95"])
+        value = f"{100 * drop['value']:+.1f} points, {float_stage(stages)} to akida"
+        lines.append(("F1 drop", f"{value} (95 % {low:+.1f} to {high:+.1f})"))
+    if found["damage"]:
+        lines.append(("damage", _damage(found["damage"])))
+    if mapping["advice"]:
+        lines.append(("mapping", mapping["advice"][0]))
+    return lines
 
 
 def _stage_table(report: Mapping[str, Any]) -> Table:
@@ -67,6 +79,19 @@ def _split(data: Mapping[str, Any]) -> str:
     if siblings or (split["protocol"] == "image" and split["group_key"]):
         line += f"; {siblings} of {data['sizes']['test']} test images have a sibling in training"
     return line
+
+
+def _damage(found: Mapping[str, Any]) -> str:
+    """The class that lost most recall (of equals the rarest), and how many images change class."""
+    present = [(name, row) for name, row in found["per_class"].items() if row["recall_change"]]
+    name, row = min(present, key=lambda item: item[1]["recall_change"]["value"])
+    change, flips = row["recall_change"], found["flips"]
+    value, low, high = (100 * share for share in (change["value"], *change["ci95"]))
+    few = f", of {row['groups']} groups only" if row["few"] else ""
+    return (
+        f"worst class {name}: recall {value:+.1f} points (95 % {low:+.1f} to {high:+.1f}{few});"
+        f" {sum(flips.values())} of {found['images']} test images flip, {flips['lost']} of them to wrong"
+    )
 
 
 def _external(found: Mapping[str, Any]) -> str:

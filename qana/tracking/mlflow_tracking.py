@@ -17,7 +17,8 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from qana.errors import QanaError
-from qana.tracking.store import open_local, open_server, sqlite_uri
+from qana.tracking.recorded_run import RecordedRun, recorded_run
+from qana.tracking.store import open_local, open_server, read_local, read_server, sqlite_uri
 from qana.tracking.termination import signal_behind, sigterm_raises
 from qana.tracking.tracked_run import TrackedRun
 
@@ -81,6 +82,23 @@ class MlflowTracking:
                 _close_after(error, tracked)
                 raise
             tracked.end("FINISHED")
+
+    def recorded(self, reference: str, folder: Path) -> RecordedRun:
+        """Find a run of the past and fetch its checkpoint, config and split.
+
+        Args:
+            reference: its id, or as much of the beginning as no other run has.
+            folder: where the files are put; must exist.
+
+        Raises:
+            QanaError: no store, no such run, several of them, one that still runs or left no such files.
+        """
+        if self._root is None:
+            return recorded_run(
+                read_server(self.uri), reference, store=f"tracking.uri = {self.uri}", folder=folder
+            )
+        store = f"tracking.root = {self._root}"
+        return recorded_run(read_local(self._root), reference, store=store, folder=folder)
 
     def ui_command(self) -> str:
         """Say what to type, from the current folder, to look at the runs."""

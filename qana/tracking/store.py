@@ -68,6 +68,44 @@ def open_server(uri: str, experiment: str) -> tuple[MlflowClient, str]:
         raise _unreachable(uri, str(error).splitlines()[0]) from error
 
 
+def read_local(root: Path) -> MlflowClient:
+    """Open the store below `root` for reading; nothing is made.
+
+    Raises:
+        QanaError: there is no store, or it was made by another MLflow.
+    """
+    if not (root / "mlflow.db").is_file():
+        raise QanaError(
+            f"no runs are kept at {root}",
+            where=f"tracking.root = {root}",
+            allowed="the folder of a run store, with mlflow.db in it",
+            fix="go to the folder where the run was started, give tracking.root=..., or tracking=server",
+        )
+    try:
+        with FileLock(root / ".mlflow.lock", timeout=LOCK_TIMEOUT_S), _quiet():
+            client = MlflowClient(tracking_uri=sqlite_uri(root))
+            client.search_experiments(max_results=1)
+    except MlflowException as error:
+        raise _unusable_store(root, error) from error
+    return client
+
+
+def read_server(uri: str) -> MlflowClient:
+    """Open a tracking server for reading.
+
+    Raises:
+        QanaError: nothing listens there, or what answers refuses.
+    """
+    _knock(uri)
+    client = MlflowClient(tracking_uri=uri)
+    try:
+        with _impatient():
+            client.search_experiments(max_results=1)
+    except MlflowException as error:
+        raise _unreachable(uri, str(error).splitlines()[0]) from error
+    return client
+
+
 def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> Experiment:
     found = client.get_experiment_by_name(name)
     if found is None:

@@ -13,8 +13,8 @@ from omegaconf import OmegaConf
 from qana.backbone import complexity
 from qana.backbone.unit import ConvUnit, HeadUnit
 from qana.conversion import Conversion
+from qana.conversion.ladder import ARTIFACTS, STAGES, stages_left_behind
 from qana.conversion.parity import torch_logits
-from qana.conversion.target import ARTIFACTS, STAGES
 from qana.errors import QanaError
 from qana.quantization import Quantization
 
@@ -39,7 +39,7 @@ def run(request, tmp_path_factory):
 def test_every_stage_answers_every_image(run):
     network, conversion, _ = run
     assert isinstance(conversion, Conversion)
-    assert tuple(conversion.logits) == STAGES
+    assert tuple(conversion.logits) == ("torch", *STAGES)
     for logits in conversion.logits.values():
         assert logits.shape == (len(IMAGES), 3)
         assert logits.dtype == np.float32
@@ -107,6 +107,7 @@ def test_files_are_kept_and_the_program_on_disk_is_the_one_that_answered(run):
     assert [layer.name for layer in program.layers] == [layer.name for layer in conversion.layers]
     assert (folder / "conversion.log").exists()
     assert (folder / "mapping.log").exists()
+    assert stages_left_behind(folder) == {}
 
 
 def test_network_that_does_not_fit_the_device_is_refused_and_its_files_are_kept(tmp_path):
@@ -127,5 +128,6 @@ def test_network_that_does_not_fit_the_device_is_refused_and_its_files_are_kept(
     assert "TwoNodesIPv1" in refusal.value.allowed
     assert "narrower" in refusal.value.fix
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-        [*ARTIFACTS, "conversion.log", "mapping.log"]
+        [*ARTIFACTS, "conversion.log", "program.log", "mapping.log", "stages"]
     )
+    assert tuple(stages_left_behind(tmp_path)) == ("torch", *STAGES)

@@ -95,10 +95,10 @@ OFFENCES = {
     "stride": (
         2,
         lambda: [
-            ConvUnit(8, 8, kernel_size=1, stride=2, bound=4.0),
+            ConvUnit(8, 8, kernel_size=5, stride=2, bound=4.0),
             ConvUnit(8, 8, kernel_size=1, bound=4.0),
         ],
-        r"blocks\.1: a 1x1 kernel at stride 2",
+        r"blocks\.1: a 5x5 kernel at stride 2",
     ),
     "few rows": (
         1,

@@ -1,5 +1,6 @@
 """A child process may crash, hang, hoard or refuse; the parent always gets one clear answer."""
 
+import threading
 from pathlib import Path
 
 import psutil
@@ -73,6 +74,15 @@ def test_fault_of_the_child_leaves_its_traceback_in_the_log(run, tmp_path):
     with pytest.raises(ConversionError, match="exit code 1 while it ran raises"):
         run("raises")
     assert "ZeroDivisionError: a fault of its own" in (tmp_path / "child.log").read_text()
+
+
+def test_child_is_ended_when_it_is_called_off(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(CHILDREN))
+    cancel = threading.Event()
+    arguments = dict(limits=PATIENT, log=tmp_path / "child.log", cancel=cancel)
+    with pytest.raises(ConversionError, match="was called off while it ran talks_on"):
+        run_child("talks_on", tmp_path, on_message=lambda _: cancel.set(), **arguments)
+    assert children_running("talks_on") == []
 
 
 def test_child_is_ended_when_its_reader_fails(tmp_path, monkeypatch):

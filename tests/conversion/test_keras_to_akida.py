@@ -1,5 +1,7 @@
 """Quantization takes every grid from training and none from its samples; conversion drops nothing."""
 
+from contextlib import nullcontext
+
 import akida
 import cnn2snn
 import conversions
@@ -8,10 +10,16 @@ import quantizeml
 import small_networks
 import tf_keras as keras
 import torch
+from quantizeml.layers.recorders import TensorRecorder
 
 from qana.backbone.unit import ConvUnit, HeadUnit, SeparableUnit
-from qana.conversion.keras_to_akida import convert_keras
-from qana.conversion.ladder_job import require_coverage
+from qana.conversion.keras_to_akida import (
+    akida_generation,
+    convert_keras,
+    require_per_tensor,
+    require_same_network,
+)
+from qana.conversion.quick_recorders import quick_recorders
 from qana.errors import QanaError
 from qana.quantization import Quantization
 
@@ -64,21 +72,69 @@ def test_network_whose_end_would_be_cut_is_refused():
     bits = quantizeml.layers.QuantizationParams(weight_bits=8, activation_bits=8)
     with conversions.quiet():
         quantized = quantizeml.models.quantize(gated_network(), qparams=bits, num_samples=1)
-    with pytest.raises(QanaError, match=r"refuses the network.*(stops|ignored)") as refusal:
-        convert_keras(quantized, generation=2)
+        with pytest.raises(QanaError, match=r"changed the network during conversion: .*ignored") as refusal:
+            convert_keras(quantized, generation=2)
     assert "conversion" in refusal.value.where
 
 
-def test_layer_that_is_missing_from_the_program_is_named(converted):
-    known = converted("qana", 2, 8)
-    program = akida.Model(str(known.program_path))
-    require_coverage(program, known.plan)
-    program.pop_layer()  # the dequantizer
-    program.pop_layer()
-    with pytest.raises(
-        QanaError, match=rf"left out 1 of {len(known.plan)} trained layers: {known.plan[-1].module}"
-    ):
-        require_coverage(program, known.plan)
+def padded_network():
+    """torch's symmetric padding at stride 2, as Keras would write it."""
+    pixels = keras.Input((16, 16, 3), dtype="uint8")
+    x = keras.layers.Rescaling(1.0)(pixels)
+    x = keras.layers.ReLU(6.0)(keras.layers.Conv2D(4, 3, padding="same", name="stem")(x))
+    x = keras.layers.ZeroPadding2D(1, name="pad")(x)
+    x = keras.layers.ReLU(6.0)(keras.layers.Conv2D(4, 3, strides=2, padding="valid", name="strided")(x))
+    return keras.Model(pixels, keras.layers.Dense(2)(keras.layers.Flatten()(x)))
+
+
+def test_symmetric_padding_that_the_sdk_replaces_is_refused():
+    """quantizeml swallows the padding and pads elsewhere; it still agrees with Akida about every number."""
+    model = padded_network()
+    with conversions.quiet():
+        quantized = quantizeml.models.quantize(model, num_samples=1)
+    assert "pad" not in {layer.name for layer in quantized.layers}
+    with pytest.raises(QanaError, match=r"pad: the ZeroPadding2D is gone.*strided: padding 'valid' became"):
+        require_same_network(model, quantized)
+
+
+def test_recorders_made_without_a_graph_give_the_same_program():
+    pixels = keras.Input((16, 16, 3), dtype="uint8")
+    x = keras.layers.Conv2D(4, 3, strides=2, padding="same", name="layer_0")(
+        keras.layers.Rescaling(1.0)(pixels)
+    )
+    x = keras.layers.Conv2D(4, 3, padding="same", name="layer_1")(keras.layers.ReLU(6.0)(x))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU(6.0)(x))
+    model = keras.Model(pixels, keras.layers.Dense(2, name="layer_2")(x))
+    batch = conversions.images(4, seed=3, height=16, width=16)
+    programs = []
+    for quickly in (False, True):
+        with conversions.quiet(), quick_recorders() if quickly else nullcontext():
+            quantized = quantizeml.models.quantize(model, samples=batch, num_samples=4, batch_size=4)
+            programs.append(variables(convert_keras(quantized, generation=2)))
+    assert "init_var" not in vars(TensorRecorder)  # the SDK is as it was
+    slow, quick = programs
+    assert list(slow) == list(quick)
+    assert [name for name in slow if slow[name].tobytes() != quick[name].tobytes()] == []
+
+
+def test_activations_per_channel_are_refused_on_generation_1():
+    """The SDK's default there; its own guard never fires."""
+    pixels = keras.Input((16, 16, 3), dtype="uint8")
+    x = keras.layers.Conv2D(4, 3, strides=2, padding="same")(keras.layers.Rescaling(1.0)(pixels))
+    x = keras.layers.ReLU(6.0, name="first")(x)
+    x = keras.layers.ReLU(6.0, name="second")(keras.layers.Conv2D(4, 3, padding="same")(x))
+    x = keras.layers.Dense(2)(keras.layers.Flatten()(x))
+    bits = dict(weight_bits=4, activation_bits=4, input_weight_bits=8)
+    for per_tensor in (False, True):
+        qparams = quantizeml.layers.QuantizationParams(**bits, per_tensor_activations=per_tensor)
+        with conversions.quiet(), akida_generation(1):
+            quantized = quantizeml.models.quantize(keras.Model(pixels, x), qparams=qparams, num_samples=1)
+        if per_tensor:
+            require_per_tensor(quantized)
+            continue
+        with pytest.raises(QanaError, match=r"layer\(s\) have activations per channel: first") as refusal:
+            convert_keras(quantized, generation=1)
+        assert "per_tensor_activations=True" in refusal.value.fix
 
 
 def test_network_with_a_dead_channel_is_refused_on_generation_1(tmp_path):

@@ -45,9 +45,8 @@ def assert_computes_the_same(graph, output, generation=2):
     batch = conversions.images(3, seed=5, height=graph.shape[0], width=graph.shape[1])
     expected = run_onnx(model, batch)
     assert np.ptp(expected) > 1.0  # something to tell apart
-    np.testing.assert_allclose(
-        imported.predict_on_batch(batch).reshape(expected.shape), expected, **TOLERANCE
-    )
+    found = imported(batch, training=False).numpy()  # called: a graph would take longer to trace
+    np.testing.assert_allclose(found.reshape(expected.shape), expected, **TOLERANCE)
     assert set(kinds(imported)) <= NATIVE
     return imported
 
@@ -148,12 +147,12 @@ def test_generation_2_keeps_depthwise_and_pointwise_apart():
     assert kinds(imported)[-2:] == ["DepthwiseConv2D", "Conv2D"]
 
 
-def test_generation_1_does_not_fuse_across_a_bias():
+def test_generation_1_takes_a_bias_between_depthwise_and_pointwise_through_the_pointwise():
     graph = GraphBuilder(12, 17)
     imported = assert_computes_the_same(
         graph, depthwise_and_pointwise(graph, bias_between=True), generation=1
     )
-    assert kinds(imported)[-2:] == ["DepthwiseConv2D", "Conv2D"]
+    assert kinds(imported)[-1] == "SeparableConv2D"
 
 
 def test_generation_1_does_not_fuse_a_depthwise_convolution_that_others_read():
@@ -266,41 +265,26 @@ def refused_concatenated_rows(graph):
     return [graph.node("Concat", "pixels", "pixels", axis=2)]
 
 
-def refused_flattened_map(graph):
-    return [graph.node("Flatten", "pixels")]
-
-
-def refused_scaled_product(graph):
-    x = graph.node("Flatten", graph.node("GlobalAveragePool", "pixels"))
-    return [graph.gemm(x, 4, 3, alpha=0.5)]
-
-
-def refused_pool_beyond_the_edge(graph):
-    return [graph.node("MaxPool", "pixels", kernel_shape=[3, 3], strides=[1, 1], ceil_mode=1)]
-
-
 REFUSED = [
     (
         refused_symmetric_padding,
-        r"/conv_0: pads \(1, 1, 1, 1\) at stride 2 on 12x18; the chip pads \(0, 0, 1, 1\)",
+        r"/conv_0 \(Conv\) in module 0.conv: pads \(1, 1, 1, 1\) at stride 2 on 12x18; "
+        r"the chip pads \(0, 0, 1, 1\)",
     ),
-    (refused_dilation, r"/conv_0: pads \(2, 2, 2, 2\)"),
-    (refused_unpadded_dilation, r"/conv_0 \(Conv\): dilations other than 1"),
-    (refused_dilation_in_a_pair, r"/conv_0 \(Conv\): dilations other than 1"),
-    (refused_groups, r"/conv_1: 2 groups over 4 channels"),
-    (refused_multiplier, r"/conv_0: 3 groups over 3 channels"),
-    (refused_sigmoid, r"/tanh_0 \(Tanh\), /sigmoid_1 \(Sigmoid\)"),
-    (refused_second_output, r"2 outputs"),
-    (refused_not_a_number, r"/conv_0 \(Conv\): weights that are not finite"),
-    (refused_infinite_bias, r"/conv_0 \(Conv\): weights that are not finite"),
+    (refused_dilation, r"/conv_0 \(Conv\).*: dilations \(2, 2\), other than 1"),
+    (refused_unpadded_dilation, r"/conv_0 \(Conv\).*: dilations \(2, 2\), other than 1"),
+    (refused_dilation_in_a_pair, r"/conv_0 \(Conv\).*: dilations \(2, 2\), other than 1"),
+    (refused_groups, r"/conv_1 \(Conv\).*: 2 groups over 4 channels in, 4 out"),
+    (refused_multiplier, r"/conv_0 \(Conv\).*: 3 groups over 3 channels in, 6 out"),
+    (refused_sigmoid, r"/tanh_0 \(Tanh\): the operation Tanh, /sigmoid_1 \(Sigmoid\)"),
+    (refused_second_output, r"conv_0, conv_1: 2 outputs"),
+    (refused_not_a_number, r"/conv_0 \(Conv\).*: weights that are not finite: 1 of 108 in 0.conv.weight"),
+    (refused_infinite_bias, r"/conv_0 \(Conv\).*: weights that are not finite: 1 of 4 in constant.1.value"),
     (refused_low_bound, r"/clip_1 \(Clip\): a clip to \[-1, 1\]"),
     (refused_computed_weight, r"/conv_1 \(Conv\): weights that are computed"),
-    (refused_computed_bias, r"/conv_1 \(Conv\): weights that are computed"),
-    (refused_constant_addend, r"/add_0 \(Add\): a constant addend"),
+    (refused_computed_bias, r"/conv_1 \(Conv\).*: weights that are computed"),
+    (refused_constant_addend, r"/add_0 \(Add\): a factor or summand per channel"),
     (refused_concatenated_rows, r"/concat_0 \(Concat\): an axis other than the channels"),
-    (refused_flattened_map, r"/flatten_0 \(Flatten\): a map of shape \(12, 18, 3\)"),
-    (refused_scaled_product, r"/gemm_2 \(Gemm\): alpha"),
-    (refused_pool_beyond_the_edge, r"/maxpool_0 \(MaxPool\): 3x3 in ceil_mode on 12x18"),
 ]
 
 

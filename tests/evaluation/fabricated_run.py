@@ -122,17 +122,65 @@ def stage_logits(target: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
     return {stage: values.astype(np.float32) for stage, values in stages.items()}
 
 
+LAYER_COLUMNS = (
+    "name", "kind", "output_shape", "macs", "weight_bytes", "nps", "input_sparsity", "output_sparsity",
+    "max_error_lsb", "saturated_share", "dead_share", "headroom_bits",
+)  # fmt: skip
+
+
 def layers() -> tuple[LayerReport, ...]:
     """A v1 network at 64x64: strided input layer, separable layers with pooling and stride, dense head."""
+    conv = "SeparableConvolutional"
     rows = [
-        ("stem", "InputConvolutional", (32, 32, 16), 442_368, 432, 0, 0.02, 0.41, 0.0, 0.012),
-        ("stage1_0", "SeparableConvolutional", (16, 16, 32), 671_744, 328, 2, 0.41, 0.55, 0.0, 0.004),
-        ("stage1_1", "SeparableConvolutional", (16, 16, 32), 335_872, 656, 1, 0.55, 0.61, 0.0, 0.002),
-        ("stage2_0", "SeparableConvolutional", (8, 8, 64), 149_504, 1_168, 2, 0.61, 0.72, 1.0, 0.006),
-        ("stage2_1", "SeparableConvolutional", (1, 1, 64), 299_008, 2_336, 4, 0.72, 0.33, 0.0, None),
-        ("head", "FullyConnected", (1, 1, 7), 448, 224, 1, 0.33, 0.0, None, None),
+        ("stem", "InputConvolutional", (32, 32, 16), 442_368, 432, 0, 0.02, 0.41, 0.0, 0.012, 0.0, 5.25),
+        ("stage1_0", conv, (16, 16, 32), 671_744, 328, 2, 0.41, 0.55, 0.0, 0.004, 0.0625, 7.5),
+        ("stage1_1", conv, (16, 16, 32), 335_872, 656, 1, 0.55, 0.61, 0.0, 0.002, 0.0, 8.75),
+        ("stage2_0", conv, (8, 8, 64), 149_504, 1_168, 2, 0.61, 0.72, 1.0, 0.006, 0.125, 8.0),
+        ("stage2_1", conv, (1, 1, 64), 299_008, 2_336, 4, 0.72, 0.33, 0.0, None, 0.0, 6.5),
+        ("head", "FullyConnected", (1, 1, 7), 448, 224, 1, 0.33, 0.0, None, None, 0.0, None),
     ]
-    return tuple(LayerReport(*row) for row in rows)
+    return tuple(LayerReport(**dict(zip(LAYER_COLUMNS, row, strict=True))) for row in rows)
+
+
+def mapping() -> MappingReport:
+    """All layers in one pass; the input layer sits outside the mesh."""
+    return MappingReport(
+        device="AKD1000",
+        sequences=1,
+        passes=1,
+        nps=10,
+        program_bytes=30_720,
+        hardware_only=True,
+        nps_by_layer={layer.name: layer.nps for layer in layers()},
+        components={layer.name: "CNP1" if layer.nps else "HRC" for layer in layers()},
+        nps_available=78,
+        sram_bytes=524_288,
+        external_memory_bytes=0,
+        advice=(),
+        failure=None,
+    )
+
+
+def failed_mapping() -> MappingReport:
+    """What is left of a mapper that died; every number is 0."""
+    return MappingReport(
+        device="TwoNodesIPv2",
+        sequences=0,
+        passes=0,
+        nps=0,
+        program_bytes=0,
+        hardware_only=False,
+        nps_by_layer={},
+        components={},
+        nps_available=None,
+        sram_bytes=None,
+        external_memory_bytes=None,
+        advice=(
+            "the mapper did not come to an end on TwoNodesIPv2: killed by SIGSEGV",
+            "merge one at a time",
+        ),
+        failure="killed by SIGSEGV",
+    )
 
 
 def conversion(logits: dict[str, np.ndarray]) -> Conversion:
@@ -141,9 +189,7 @@ def conversion(logits: dict[str, np.ndarray]) -> Conversion:
         generation=1,
         logits={stage: logits[stage] for stage in STAGES[2:]},
         layers=layers(),
-        mapping=MappingReport(
-            "AKD1000", sequences=1, passes=1, nps=10, program_bytes=30_720, hardware_only=True
-        ),
+        mapping=mapping(),
         coverage=1.0,
         files={},
     )

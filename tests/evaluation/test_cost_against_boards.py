@@ -33,7 +33,9 @@ def layers_by_program():
     for row in read("published_layers.csv"):
         shape = tuple(int(row[key]) for key in ("x", "y", "channels"))
         macs, nps, sparsity = int(row["macs"]), int(row["nps"]), float(row["input_sparsity"])
-        layer = LayerReport(row["layer"], row["kind"], shape, macs, 1, nps, sparsity, 0.5, None, None)
+        layer = LayerReport(
+            row["layer"], row["kind"], shape, macs, 1, nps, sparsity, 0.5, None, None, None, None
+        )
         programs[row["network"], row["mapping"], row["target"]].append(layer)
     return programs
 

@@ -34,7 +34,7 @@ def model(**changes):
 
 
 def layer(kind, shape, macs, nps=1, input_sparsity=0.0, output_sparsity=0.0):
-    return LayerReport("l", kind, shape, macs, 100, nps, input_sparsity, output_sparsity, 0.0, 0.0)
+    return LayerReport("l", kind, shape, macs, 100, nps, input_sparsity, output_sparsity, 0.0, 0.0, 0.0, None)
 
 
 def two_layers():

@@ -1,145 +1,133 @@
-"""Walk an ONNX graph once and build the same network from native Keras layers."""
+"""From an ONNX network to the same network of native Keras layers."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
-import tf_keras as keras
 from numpy.typing import NDArray
 
-from qana.conversion.onnx_to_keras.graph import Graph, Node
-from qana.conversion.onnx_to_keras.operations import (
-    OPERATIONS,
-    UnsupportedNodeError,
-    separable_convolution,
-)
+from qana.conversion.onnx_to_keras.fault import Fault
+from qana.conversion.onnx_to_keras.layer import UNKNOWN, Layer
+from qana.conversion.onnx_to_keras.operations import SUPPORTED, read_layers
+from qana.conversion.onnx_to_keras.reading import Reading, simplified_graph
+from qana.conversion.onnx_to_keras.separable import fuse_separable
 from qana.errors import QanaError, listed
 
+if TYPE_CHECKING:
+    import tf_keras as keras
 
-class Importer:
-    """The state of one import.
+
+@dataclass(frozen=True)
+class Plan:
+    """The layers of a network, and what keeps it from being one.
 
     Attributes:
-        graph: what is read.
-        weights: layer name to its arrays, in Keras' order.
+        layers: in order; complete only where there are no faults.
+        input: name of the image input in the file.
+        output: name of the value that the network gives.
+        image_shape: (H, W, C); None where the file leaves it open.
+        input_offset: (C,), added to the pixels first; None for nothing.
+        channels_last: whether the file takes (N, H, W, C).
+        faults: everything without an exact counterpart.
     """
 
-    def __init__(self, graph: Graph, *, generation: int) -> None:
-        self.graph = graph
-        self.generation = generation
-        self.weights: dict[str, list[NDArray[Any]]] = {}
-        self._values: dict[str, Any] = {}
-        self._fused: set[str] = set()
-
-    def value(self, name: str) -> Any:
-        """The Keras value of an ONNX value."""
-        if name not in self._values:
-            raise UnsupportedNodeError(f"{name}: a constant where a computed value is expected")
-        return self._values[name]
-
-    def weight(self, node: Node, index: int) -> NDArray[Any]:
-        """A constant input that has to be there and be finite."""
-        array = self.graph.constant(node, index)
-        if array is None:
-            raise UnsupportedNodeError(
-                f"{node.name} ({node.operation}): weights that are computed, not constant"
-            )
-        if not np.isfinite(array).all():
-            raise UnsupportedNodeError(f"{node.name} ({node.operation}): weights that are not finite")
-        return array
-
-    def bias(self, node: Node) -> NDArray[Any] | None:
-        """The constant third input of a Conv or Gemm; None where it is left out."""
-        return self.weight(node, 2) if self.graph.has_input(node, 2) else None
-
-    def name(self, node: Node) -> str:
-        """A Keras layer name: from the weights' path where there is one, else from the node's name."""
-        if node.operation in ("Conv", "Gemm"):
-            return layer_name(node.inputs[1])
-        return "layer" + node.name.replace("/", "_").replace(".", "_").replace(":", "_").lower()
-
-    def build(self) -> keras.Model:
-        """The whole network, weights set.
-
-        Raises:
-            UnsupportedNodeError: a node that has no exact counterpart.
-        """
-        pixels = keras.Input(self.graph.image_shape, dtype="uint8", name="pixels")
-        # A factor of 1 is how quantizeml wants 8-bit pixels handed to a float model.
-        self._values[self.graph.input] = keras.layers.Rescaling(1.0, name="to_float")(pixels)
-        for node in self.graph.nodes:
-            self._import(node)
-        model = keras.Model(pixels, self.value(self.graph.outputs[0]))
-        for name, arrays in self.weights.items():
-            model.get_layer(name).set_weights(arrays)
-        return model
-
-    def _import(self, node: Node) -> None:
-        if node.name in self._fused:
-            return
-        pointwise = self._pointwise_behind(node) if self.generation == 1 else None
-        if pointwise is not None:
-            self._values[pointwise.outputs[0]] = separable_convolution(self, node, pointwise)
-            self._fused.add(pointwise.name)
-        else:
-            self._values[node.outputs[0]] = OPERATIONS[node.operation](self, node)
-
-    def _pointwise_behind(self, node: Node) -> Node | None:
-        """The 1x1 Conv that a depthwise Conv without bias can be fused with."""
-        weight = self.graph.constant(node, 1)
-        if node.operation != "Conv" or weight is None or self.graph.has_input(node, 2):
-            return None
-        consumers = self.graph.consumers(node.outputs[0])
-        if node.attributes.get("group", 1) != weight.shape[0] or len(consumers) != 1:
-            return None
-        point = self.graph.constant(consumers[0], 1)
-        is_pointwise = (
-            consumers[0].operation == "Conv"
-            and point is not None
-            and point.shape[2:] == (1, 1)
-            and consumers[0].attributes.get("group", 1) == 1
-            and all(stride == 1 for stride in consumers[0].attributes.get("strides", (1, 1)))
-        )
-        return consumers[0] if is_pointwise else None
+    layers: tuple[Layer, ...]
+    input: str
+    output: str
+    image_shape: tuple[int, int, int] | None
+    input_offset: NDArray[np.float32] | None
+    channels_last: bool
+    faults: tuple[Fault, ...]
 
 
-def layer_name(parameter: str) -> str:
-    """The layer that a parameter path such as ``3.primary.conv.weight`` belongs to: ``layer_3_primary``."""
-    path = parameter.rsplit(".", 1)[0].removesuffix(".conv")
-    return "layer_" + path.replace(".", "_").replace("/", "_").replace(":", "_")
+def plan_layers(model: onnx.ModelProto, *, generation: int) -> Plan:
+    """Read a network without TensorFlow: every layer, or every reason why it cannot be rebuilt.
+
+    Args:
+        model: float network with one image input; left as it is.
+        generation: Akida generation; 1 fuses depthwise and 1x1 convolutions.
+
+    Raises:
+        QanaError: the file is not a valid ONNX network at all.
+    """
+    graph = simplified_graph(model)
+    reading = Reading(graph)
+    read_layers(reading)
+    output = reading.source(graph.outputs[0])
+    faults = reading.faults or [_unknown(layer) for layer in reading.layers if layer.kind == UNKNOWN]
+    layers = fuse_separable(reading.layers, output) if generation == 1 else reading.layers
+    return Plan(
+        layers=tuple(layers),
+        input=graph.input,
+        output=output,
+        image_shape=graph.image_shape,
+        input_offset=graph.input_offset,
+        channels_last=graph.channels_last,
+        faults=tuple(faults),
+    )
+
+
+def _unknown(layer: Layer) -> Fault:
+    return Fault(
+        layer.node.name,
+        layer.node.proto.op_type,
+        layer.node.scope,
+        "a value whose shape ONNX cannot infer",
+        "shapes that follow from the size of the image",
+        "export the network for one image size, without control flow",
+    )
 
 
 def onnx_to_keras(model: onnx.ModelProto, *, generation: int) -> keras.Model:
     """Rebuild an ONNX network from native Keras layers.
 
     Args:
-        model: checked model, one input (N, 3, H, W) of pixels 0 to 255, one output (N, classes).
-        generation: Akida generation; 1 fuses depthwise and pointwise convolutions.
+        model: float network, one input (N, C, H, W) or (N, H, W, C) of pixels 0 to 255, one output.
+        generation: Akida generation; 1 fuses depthwise and 1x1 convolutions.
 
     Returns:
-        A float Keras model, uint8 (N, H, W, 3) to (N, classes).
+        A float Keras model, uint8 (N, H, W, C) to what the network gives, maps as (N, H', W', C').
 
     Raises:
-        QanaError: operations without an exact counterpart, all named at once.
+        QanaError: whatever has no exact counterpart, all named at once.
     """
-    graph = Graph(model)
-    faults = [f"{node.name} ({node.operation})" for node in graph.nodes if node.operation not in OPERATIONS]
-    if len(graph.outputs) != 1:
-        faults.append(f"{len(graph.outputs)} outputs")
-    if faults:
-        raise _refusal(f"the network cannot be rebuilt in Keras: {listed(faults)}")
-    try:
-        return Importer(graph, generation=generation).build()
-    except UnsupportedNodeError as error:
-        raise _refusal(f"the network cannot be rebuilt in Keras: {error}") from error
+    plan = plan_layers(model, generation=generation)
+    if plan.faults:
+        raise QanaError(
+            f"the network cannot be rebuilt in Keras: {listed([str(fault) for fault in plan.faults])}",
+            where="backbone",
+            allowed=f"one output and the operations {SUPPORTED}",
+            fix=_advice(plan.faults),
+        )
+    return build_keras(plan)
 
 
-def _refusal(what: str) -> QanaError:
-    return QanaError(
-        what,
-        where="backbone",
-        allowed=f"one output and the operations {', '.join(sorted(OPERATIONS))}",
-        fix="build the network from the units in qana.backbone.unit",
-    )
+def _advice(faults: tuple[Fault, ...]) -> str:
+    rewrites = list(dict.fromkeys(fault.rewrite for fault in faults))
+    return f"{'; '.join(rewrites)}; or build the network from the units in qana.backbone.unit"
+
+
+def build_keras(plan: Plan) -> keras.Model:
+    """The Keras model of a plan without faults, weights set."""
+    import tf_keras as keras
+
+    assert not plan.faults
+    assert plan.image_shape is not None
+    pixels = keras.Input(plan.image_shape, dtype="uint8", name="pixels")
+    # A factor of 1 is how quantizeml wants 8-bit pixels handed to a float model.
+    offset = 0.0 if plan.input_offset is None else [float(value) for value in plan.input_offset]
+    values: dict[str, Any] = {
+        plan.input: keras.layers.Rescaling(1.0, offset, name="to_float")(pixels),
+    }
+    for layer in plan.layers:
+        inputs = [values[name] for name in layer.inputs]
+        made = getattr(keras.layers, layer.kind)(name=layer.name, **layer.arguments)
+        values[layer.output] = made(inputs if len(inputs) > 1 else inputs[0])
+    model = keras.Model(pixels, values[plan.output])
+    for layer in plan.layers:
+        if layer.weights:
+            model.get_layer(layer.name).set_weights(layer.weights)
+    return model

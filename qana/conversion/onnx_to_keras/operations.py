@@ -1,199 +1,225 @@
-"""One function per ONNX operation: the native Keras layer that computes the same, in NHWC.
+"""One function per operation of a simplified graph: the native Keras layer that computes the same, in NHWC.
 
-Each takes the importer, which knows the graph and the Keras values so far, and the node; it returns the Keras
-value of the node's output. Weights are set when the model is complete; see `Importer.weights`.
+Each notes all that is wrong with its node and returns; it plans a layer where nothing is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tf_keras as keras
 
-from qana.backbone.padding import same_padding
-from qana.conversion.onnx_to_keras.graph import Node, scalar
+from qana.conversion.onnx_to_keras.advice import BOUNDED_RELU, rewrite_of
+from qana.conversion.onnx_to_keras.convolutions import check_windows, convolution, dense
+from qana.conversion.onnx_to_keras.fold_pads import kernel_shape, map_pads, pad_value, strides
+from qana.conversion.onnx_to_keras.graph import Node
+from qana.conversion.onnx_to_keras.layer import Value
+from qana.conversion.onnx_to_keras.reading import Reading
+from qana.conversion.onnx_to_keras.windows import map_after, pool_padding
 
-if TYPE_CHECKING:
-    from qana.conversion.onnx_to_keras.importer import Importer
-
-layers = keras.layers
-
-
-class UnsupportedNodeError(ValueError):
-    """A node that no native layer computes exactly; the text says which and why."""
-
-
-def convolution(importer: Importer, node: Node) -> Any:
-    """Conv: full, or depthwise where it has one group per channel.
-
-    ``W`` (C_out, C_in / groups, h, w) becomes (h, w, C_in, C_out), or (h, w, C, 1) when depthwise.
-    """
-    x = importer.value(node.inputs[0])
-    weight, bias = importer.weight(node, 1), importer.bias(node)
-    groups, channels = node.attributes.get("group", 1), int(x.shape[-1])
-    padding = _padding(node, x, weight.shape[2], weight.shape[3])
-    _require(node, _ones(node.attributes.get("dilations")), "dilations other than 1")
-    strides = tuple(node.attributes.get("strides", (1, 1)))
-    name = importer.name(node)
-    common = {"strides": strides, "padding": padding, "use_bias": bias is not None, "name": name}
-    if groups == 1:
-        layer = layers.Conv2D(weight.shape[0], weight.shape[2:], **common)
-        kernel = weight.transpose(2, 3, 1, 0)
-    elif groups == channels == weight.shape[0]:
-        layer = layers.DepthwiseConv2D(weight.shape[2:], **common)
-        kernel = weight.transpose(2, 3, 0, 1)
-    else:
-        raise UnsupportedNodeError(f"{node.name}: {groups} groups over {channels} channels")
-    importer.weights[name] = [kernel] if bias is None else [kernel, bias]
-    return layer(x)
+SUPPORTED = (
+    "Add, AveragePool and ReduceMean over the whole map, BatchNormalization, Clip, Concat, Conv, Dropout, "
+    "Flatten, Gemm, GlobalAveragePool, Identity, MatMul, MaxPool, Pad, Relu, Reshape and Squeeze to a "
+    "vector, Add, Sub, Mul and Div with a constant"
+)
 
 
-def separable_convolution(importer: Importer, depthwise: Node, pointwise: Node) -> Any:
-    """A depthwise Conv without bias and the 1x1 Conv behind it, as one SeparableConv2D (Akida v1)."""
-    x = importer.value(depthwise.inputs[0])
-    kernel, point = importer.weight(depthwise, 1), importer.weight(pointwise, 1)
-    bias = importer.bias(pointwise)
-    for node in (depthwise, pointwise):
-        _require(node, _ones(node.attributes.get("dilations")), "dilations other than 1")
-    # The fused layer has one padding, the depthwise one.
-    _require(pointwise, not any(pointwise.attributes.get("pads", ())), "pads around a 1x1 kernel")
-    name = importer.name(pointwise)
-    layer = layers.SeparableConv2D(
-        point.shape[0],
-        kernel.shape[2:],
-        strides=tuple(depthwise.attributes.get("strides", (1, 1))),
-        padding=_padding(depthwise, x, kernel.shape[2], kernel.shape[3]),
-        use_bias=bias is not None,
-        name=name,
+def read_layers(reading: Reading) -> None:
+    """Plan a layer for every node of the graph, in order."""
+    for node in list(reading.graph.nodes):
+        OPERATIONS.get(node.operation, unsupported)(reading, node)
+        if node.outputs[0] not in reading.values:
+            reading.hold_place(node)
+
+
+def bounded(reading: Reading, node: Node) -> None:
+    """A clip to [0, bound], or to everything from 0."""
+    low, high = node.attributes["low"], node.attributes["high"]
+    value = reading.value(node, 0)
+    if low != 0 or not high > 0:
+        reading.fault(
+            node,
+            f"a clip to [{low:g}, {high:g}]; only [0, bound] is a ReLU",
+            allowed="a lower limit of 0 and an upper one above it",
+            rewrite=BOUNDED_RELU,
+        )
+    if value is not None:
+        bound = None if np.isinf(high) else high
+        reading.add(node, "ReLU", {"max_value": bound}, value)
+
+
+def max_pool(reading: Reading, node: Node) -> None:
+    """MaxPool, where its windows are those of ``same`` or ``valid``."""
+    value, faults = reading.value(node, 0), len(reading.faults)
+    check_windows(reading, node)
+    size = kernel_shape(reading.graph, node)
+    if value is None or len(reading.faults) > faults:
+        return
+    pads, ceil_mode = (
+        tuple(node.attributes.get("pads", (0, 0, 0, 0))),
+        bool(node.attributes.get("ceil_mode", 0)),
     )
-    arrays = [kernel.transpose(2, 3, 0, 1), point.transpose(2, 3, 1, 0)]
-    importer.weights[name] = arrays if bias is None else [*arrays, bias]
-    return layer(x)
+    padding = None
+    if len(value.shape) == 3 and len(size) == 2:
+        padding = pool_padding(value.shape, size, strides(node), pads, ceil_mode=ceil_mode)
+    if padding is None or (
+        padding == "valid" and any(n < k for n, k in zip(value.shape, size, strict=False))
+    ):
+        reading.fault(
+            node,
+            f"windows {'x'.join(map(str, size))} at stride {strides(node)[0]} with pads {pads}"
+            f"{' in ceil_mode' if ceil_mode else ''} on {'x'.join(map(str, value.shape[:2]))}",
+            allowed="windows that begin where TensorFlow's same or valid begin",
+            rewrite="use a 2x2 max pool with stride 2, padding=0 and ceil_mode=True",
+        )
+        return
+    after = Value(map_after(value.shape, size, strides(node), padding, value.shape[2]))
+    reading.add(node, "MaxPool2D", {"pool_size": size, "strides": strides(node), "padding": padding}, after)
 
 
-def clip(importer: Importer, node: Node) -> Any:
-    """Clip(0, max) as a bounded ReLU."""
-    low = scalar(importer.graph.constant(node, 1), -np.inf)
-    high = scalar(importer.graph.constant(node, 2), np.inf)
-    _require(
-        node, low == 0 and np.isfinite(high), f"a clip to [{low:g}, {high:g}]; only [0, bound] is a ReLU"
-    )
-    return layers.ReLU(max_value=high, name=importer.name(node))(importer.value(node.inputs[0]))
-
-
-def relu(importer: Importer, node: Node) -> Any:
-    """Relu without a bound."""
-    return layers.ReLU(name=importer.name(node))(importer.value(node.inputs[0]))
-
-
-def max_pool(importer: Importer, node: Node) -> Any:
-    """MaxPool; `same` where ceil_mode or the paddings say so."""
-    x = importer.value(node.inputs[0])
-    _require(node, _ones(node.attributes.get("dilations")), "dilations other than 1")
-    size = tuple(node.attributes["kernel_shape"])
-    strides = tuple(node.attributes.get("strides", (1, 1)))
-    if node.attributes.get("ceil_mode", 0):
-        _require(node, not any(node.attributes.get("pads", ())), "ceil_mode together with pads")
-        axes = zip(x.shape[1:3], size, strides, strict=True)
-        same = all(_ceil_is_same(int(length), width, stride) for length, width, stride in axes)
-        _require(node, same, f"{size[0]}x{size[1]} in ceil_mode on {x.shape[1]}x{x.shape[2]}")
-        padding = "same"
+def global_average_pool(reading: Reading, node: Node) -> None:
+    """A mean over the whole map; the two spatial axes are dropped."""
+    value = reading.value(node, 0)
+    if value is None:
+        return
+    if len(value.shape) == 3:
+        reading.add(node, "GlobalAveragePooling2D", {}, Value((value.shape[2],)))
+    elif _channels_in_front(reading, node, value):
+        reading.same(node, value)
     else:
-        padding = _padding(node, x, *size)
-    layer = layers.MaxPool2D(size, strides=strides, padding=padding, name=importer.name(node))
-    return layer(x)
+        _fault_axis(reading, node)
 
 
-def global_average_pool(importer: Importer, node: Node) -> Any:
-    """GlobalAveragePool; the two spatial axes of length 1 are dropped."""
-    x = importer.value(node.inputs[0])
-    return layers.GlobalAveragePooling2D(name=importer.name(node))(x)
-
-
-def concatenate(importer: Importer, node: Node) -> Any:
+def concatenate(reading: Reading, node: Node) -> None:
     """Concat over the channels."""
-    _require(node, node.attributes["axis"] in (1, -3), "an axis other than the channels")
-    values = [importer.value(name) for name in node.inputs]
-    return layers.Concatenate(name=importer.name(node))(values)
+    values = [reading.value(node, index) for index in range(len(node.inputs))]
+    if any(name in reading.graph.constants for name in node.inputs):
+        rewrite = "concatenate computed features only"
+        reading.fault(
+            node, "a constant beside computed features", allowed="computed features", rewrite=rewrite
+        )
+        return
+    known = [value for value in values if value is not None]
+    ranks = [len(reading.graph.shapes.get(name, ())) for name in node.inputs]
+    on_channels = node.attributes["axis"] in {1, *(1 - rank for rank in ranks if rank)}
+    in_order = all(_channels_in_front(reading, node, value, i) for i, value in enumerate(values) if value)
+    if not on_channels or not in_order:
+        _fault_axis(reading, node)
+    elif len(known) == len(values):
+        channels = sum(value.shape[-1] for value in known)
+        after = Value((*known[0].shape[:-1], channels))
+        reading.add(node, "Concatenate", {}, after, inputs=len(values))
 
 
-def add(importer: Importer, node: Node) -> Any:
-    """Add of two computed values."""
-    _require(node, importer.graph.constant(node, 0) is None, "a constant addend")
-    _require(node, importer.graph.constant(node, 1) is None, "a constant addend")
-    return layers.Add(name=importer.name(node))([importer.value(name) for name in node.inputs])
+def add(reading: Reading, node: Node) -> None:
+    """Add of two computed values of one shape."""
+    values = [reading.value(node, index) for index in range(len(node.inputs))]
+    if any(name in reading.graph.constants for name in node.inputs):
+        found = "a constant addend that is not one number per channel behind a convolution"
+        rewrite = "use the bias of a convolution or of a norm"
+        reading.fault(node, found, allowed="two computed values", rewrite=rewrite)
+        return
+    if None in values:
+        return
+    left, right = values
+    assert left is not None
+    # Vectors have one shape in Keras and several in ONNX, where they may broadcast.
+    first, second = (reading.graph.shapes.get(name) for name in node.inputs)
+    if left != right or first != second:
+        found = f"an addition that broadcasts {left.shape} and {right.shape if right else ''}"
+        rewrite = "bring both branches to the same shape with a convolution"
+        reading.fault(node, found, allowed="two values of the same shape", rewrite=rewrite)
+        return
+    reading.add(node, "Add", {}, left, inputs=2)
 
 
-def flatten(importer: Importer, node: Node) -> Any:
-    """Flatten behind a global pool, where there is nothing left to reorder."""
-    x = importer.value(node.inputs[0])
-    _require(node, len(x.shape) == 2, f"a map of shape {tuple(x.shape[1:])}; pool it first")
-    return x
+def vector(reading: Reading, node: Node) -> None:
+    """A map as one long axis; behind a global pool there is nothing left to do."""
+    value = reading.value(node, 0)
+    if value is None:
+        return
+    if len(value.shape) == 1:
+        reading.same(node, value)
+        return
+    height, width, channels = value.shape
+    ordered = height * width == 1 or channels == 1
+    flattened = None if ordered else (height, width, channels)
+    reading.add(node, "Flatten", {}, Value((height * width * channels,), flattened))
 
 
-def dense(importer: Importer, node: Node) -> Any:
-    """Gemm with constant weights."""
-    x = importer.value(node.inputs[0])
-    weight, bias = importer.weight(node, 1), importer.bias(node)
-    plain = all(node.attributes.get(name, 1.0) == 1.0 for name in ("alpha", "beta"))
-    _require(node, plain and not node.attributes.get("transA", 0), "alpha, beta or a transposed input")
-    kernel = weight.T if node.attributes.get("transB", 0) else weight
-    name = importer.name(node)
-    importer.weights[name] = [kernel] if bias is None else [kernel, bias]
-    return layers.Dense(kernel.shape[1], use_bias=bias is not None, name=name)(x)
+def affine(reading: Reading, node: Node) -> None:
+    """A factor or summand per channel that is not next to weights it could move into."""
+    reading.fault(
+        node,
+        "a factor or summand per channel that no convolution or dense layer next to it can take up",
+        allowed="directly behind a convolution or dense layer, or on the input",
+        rewrite=rewrite_of("BatchNormalization"),
+    )
 
 
-def identity(importer: Importer, node: Node) -> Any:
-    """Identity."""
-    return importer.value(node.inputs[0])
+def pad(reading: Reading, node: Node) -> None:
+    """A pad that no convolution behind it can take up."""
+    pads, value = map_pads(reading.graph, node), pad_value(reading.graph, node)
+    detail = "other than constant pads of the map" if pads is None else f"of {pads} with {value}"
+    reading.fault(
+        node,
+        f"a pad {detail} that is not directly ahead of a convolution",
+        allowed="pads of zeros (top, left, bottom, right) that only convolutions read",
+        rewrite="pad with zeros directly ahead of each convolution, as TensorFlow's same does",
+    )
 
 
-OPERATIONS: dict[str, Callable[[Importer, Node], Any]] = {
+def unsupported(reading: Reading, node: Node) -> None:
+    """Anything else."""
+    if node.operation in SHAPED and reading.graph.image_shape is None:
+        return  # legal or not by the shape of the map, which is what the file leaves open
+    reading.fault(
+        node,
+        f"the operation {node.operation} in this form"
+        if node.operation in REWRITTEN_IN_PART
+        else f"the operation {node.operation}",
+        allowed=SUPPORTED,
+        rewrite=rewrite_of(node.operation),
+    )
+
+
+def _channels_in_front(reading: Reading, node: Node, value: Value, index: int = 0) -> bool:
+    """Whether the channels of a value are on ONNX's axis 1; a vector may have been turned."""
+    if len(value.shape) == 3:
+        return True
+    shape = reading.graph.shapes.get(node.inputs[index])
+    return value.flattened is None and shape is not None and shape[1] == value.shape[0]
+
+
+def _fault_axis(reading: Reading, node: Node) -> None:
+    rewrite = "keep the channels on axis 1 and join or pool only there"
+    reading.fault(node, "an axis other than the channels", allowed="channels on axis 1", rewrite=rewrite)
+
+
+SHAPED = ("AveragePool", "Flatten", "ReduceMean", "Reshape", "Shape", "Squeeze", "Transpose", "Unsqueeze")
+REWRITTEN_IN_PART = (
+    *SHAPED,
+    "Cast",
+    "Clip",
+    "Div",
+    "Dropout",
+    "Gemm",
+    "MatMul",
+    "Max",
+    "Min",
+    "Mul",
+    "Sub",
+    "Sum",
+)
+OPERATIONS: dict[str, Callable[[Reading, Node], None]] = {
     "Add": add,
-    "Clip": clip,
+    "Affine": affine,
+    "Bounded": bounded,
     "Concat": concatenate,
     "Conv": convolution,
-    "Flatten": flatten,
-    "Gemm": dense,
+    "Dense": dense,
     "GlobalAveragePool": global_average_pool,
-    "Identity": identity,
     "MaxPool": max_pool,
-    "Relu": relu,
+    "Pad": pad,
+    "Vector": vector,
 }
-
-
-def _padding(node: Node, x: Any, height: int, width: int) -> str:
-    """``same`` or ``valid``, where the node's pads are exactly that; nothing else converts faithfully."""
-    auto = node.attributes.get("auto_pad", b"NOTSET")
-    auto = auto.decode() if isinstance(auto, bytes) else auto
-    if auto in ("SAME_UPPER", "VALID"):
-        return "same" if auto == "SAME_UPPER" else "valid"
-    pads = tuple(node.attributes.get("pads", (0, 0, 0, 0)))
-    strides = tuple(node.attributes.get("strides", (1, 1)))
-    top, bottom = same_padding(int(x.shape[1]), height, strides[0])
-    left, right = same_padding(int(x.shape[2]), width, strides[1])
-    if pads == (top, left, bottom, right):
-        return "same"
-    if not any(pads):
-        return "valid"
-    raise UnsupportedNodeError(
-        f"{node.name}: pads {pads} at stride {strides[0]} on {x.shape[1]}x{x.shape[2]}; "
-        f"the chip pads {(top, left, bottom, right)}"
-    )
-
-
-def _ceil_is_same(length: int, width: int, stride: int) -> bool:
-    """Whether rounding the number of outputs up, without padding in front, is TensorFlow's ``same``."""
-    before, _ = same_padding(length, width, stride)
-    return before == 0 and -(-(length - width) // stride) + 1 == -(-length // stride)
-
-
-def _ones(values: Any) -> bool:
-    return values is None or all(value == 1 for value in values)
-
-
-def _require(node: Node, condition: bool, otherwise: str) -> None:
-    if not condition:
-        raise UnsupportedNodeError(f"{node.name} ({node.operation}): {otherwise}")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from qana.evaluation.bootstrap import Values
 from qana.evaluation.calibration import NUM_BINS
 from qana.evaluation.page.markup import percent, tag, text
+from qana.evaluation.page.svg import axis_name, label, line, svg
 
 LADDER_METRICS = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "macro_f1": "Macro F1"}
 STAGE_LABELS = {
@@ -24,30 +25,9 @@ STAGE_LABELS = {
 }
 
 
-def _svg(width: float, height: float, content: str, title: str) -> str:
-    return tag(
-        "svg",
-        tag("title", text(title)) + content,
-        viewBox=f"0 0 {width:g} {height:g}",
-        role="img",
-        aria_label=title,
-        style=f"max-width:{width:g}px;min-width:{min(width, 640):g}px"
-        if width > 640
-        else f"max-width:{width:g}px",
-    )
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, class_: str) -> str:
-    return tag("line", x1=f"{x1:.1f}", y1=f"{y1:.1f}", x2=f"{x2:.1f}", y2=f"{y2:.1f}", class_=class_)
-
-
-def _label(x: float, y: float, words: str, anchor: str = "middle", class_: str = "tick") -> str:
-    return tag("text", text(words), x=f"{x:.1f}", y=f"{y:.1f}", text_anchor=anchor, class_=class_)
-
-
-def _axis_name(words: str, y: float) -> str:
-    place = f"translate(14 {y:.1f}) rotate(-90)"
-    return tag("text", text(words), transform=place, class_="tick", text_anchor="middle")
+def network_label(stage: str) -> str:
+    """The first word for a stage, where no other stage can be meant."""
+    return STAGE_LABELS[stage].partition(",")[0]
 
 
 def ladder_chart(stages: Mapping[str, Mapping[str, Any]]) -> str:
@@ -64,27 +44,27 @@ def ladder_chart(stages: Mapping[str, Mapping[str, Any]]) -> str:
 
     parts = []
     for tenth in range(round(floor * 10), round((floor + span) * 10) + 1):
-        parts.append(_line(left, y(tenth / 10), width - right, y(tenth / 10), "grid"))
-        parts.append(_label(left - 8, y(tenth / 10) + 4, f"{tenth * 10} %", "end"))
-    parts.append(_axis_name("score", (height + top - bottom) / 2))
+        parts.append(line(left, y(tenth / 10), width - right, y(tenth / 10), "grid"))
+        parts.append(label(left - 8, y(tenth / 10) + 4, f"{tenth * 10} %", "end"))
+    parts.append(axis_name("score", (height + top - bottom) / 2))
     step = (width - left - right) / len(stages)
     for position, (stage, found) in enumerate(stages.items()):
         centre = left + step * (position + 0.5)
-        parts.append(_label(centre, height - bottom + 24, STAGE_LABELS[stage], class_="axis"))
+        parts.append(label(centre, height - bottom + 24, STAGE_LABELS[stage], class_="axis"))
         parts.extend(_ladder_marks(found, centre, y))
     for place, (metric, name) in enumerate(LADDER_METRICS.items()):
         x = left + 10 + place * 185
         parts.append(tag("circle", cx=x, cy=16, r=5, class_=f"dot {metric}"))
-        parts.append(_label(x + 12, 21, name, "start", "axis"))
-    parts.append(_label(width - right, 21, "bars: 95 % interval", "end"))
-    return _svg(width, height, "".join(parts), "Score at every stage of the ladder, with 95 % intervals")
+        parts.append(label(x + 12, 21, name, "start", "axis"))
+    parts.append(label(width - right, 21, "bars: 95 % interval", "end"))
+    return svg(width, height, "".join(parts), "Score at every stage of the ladder, with 95 % intervals")
 
 
 def _ladder_marks(found: Mapping[str, Any], centre: float, y: Any) -> list[str]:
     marks = []
     for place, (metric, name) in enumerate(LADDER_METRICS.items()):
         x, (low, high) = centre + (place - 1) * 24, found["ci95"][metric]
-        marks.append(_line(x, y(low), x, y(high), f"whisker {metric}"))
+        marks.append(line(x, y(low), x, y(high), f"whisker {metric}"))
         tip = tag("title", text(f"{name} {percent(found[metric])}, {percent(low)} to {percent(high)}"))
         marks.append(
             tag("circle", tip, cx=f"{x:.1f}", cy=f"{y(found[metric]):.1f}", r=6, class_=f"dot {metric}")
@@ -101,7 +81,7 @@ def confusion_chart(confusion: Values, classes: Sequence[str], title: str) -> st
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     parts = []
     for row, true_name in enumerate(classes):
-        parts.append(_label(left - 8, top + cell * (row + 0.5) + 4, true_name, "end", "axis"))
+        parts.append(label(left - 8, top + cell * (row + 0.5) + 4, true_name, "end", "axis"))
         x, y = left + cell * (row + 0.5) + 4, top - 10
         turned = tag(
             "text", text(true_name), transform=f"translate({x:.1f} {y:.1f}) rotate(-45)", class_="axis"
@@ -111,11 +91,11 @@ def confusion_chart(confusion: Values, classes: Sequence[str], title: str) -> st
             parts.append(
                 _cell(confusion, shares, row, column, (left + cell * column, top + cell * row, cell))
             )
-    parts.append(_label(left + size / 2, top + size + 24, "predicted class"))
+    parts.append(label(left + size / 2, top + size + 24, "predicted class"))
     middle = top + size / 2
-    parts.append(_axis_name("true class", middle))
+    parts.append(axis_name("true class", middle))
     overhang = 4.2 * len(classes[-1])
-    return _svg(left + size + overhang, top + size + 34, "".join(parts), title)
+    return svg(left + size + overhang, top + size + 34, "".join(parts), title)
 
 
 def _cell(confusion: Values, shares: Values, row: int, column: int, place: tuple[float, float, float]) -> str:
@@ -128,7 +108,7 @@ def _cell(confusion: Values, shares: Values, row: int, column: int, place: tuple
     )  # fmt: skip
     number = int(confusion[row, column])
     tone = "on" if share > 0.5 else "zero" if number == 0 else "count"
-    return box + _label(x + size / 2, y + size / 2 + 5, str(number), class_=f"cellnumber {tone}")
+    return box + label(x + size / 2, y + size / 2 + 5, str(number), class_=f"cellnumber {tone}")
 
 
 def reliability_chart(series: Mapping[str, NDArray[np.float64]]) -> str:
@@ -141,18 +121,18 @@ def reliability_chart(series: Mapping[str, NDArray[np.float64]]) -> str:
     parts = []
     for tick in range(0, 11, 2):
         at = tick / 10 * size
-        parts.append(_line(left, top + size - at, left + size, top + size - at, "grid"))
-        parts.append(_label(left - 8, top + size - at + 4, f"{tick * 10} %", "end"))
-        parts.append(_label(left + at, top + size + 20, f"{tick * 10} %"))
-    parts.append(_line(left, top + size, left + size, top, "diagonal"))
+        parts.append(line(left, top + size - at, left + size, top + size - at, "grid"))
+        parts.append(label(left - 8, top + size - at + 4, f"{tick * 10} %", "end"))
+        parts.append(label(left + at, top + size + 20, f"{tick * 10} %"))
+    parts.append(line(left, top + size, left + size, top, "diagonal"))
     for place, (stage, sums) in enumerate(series.items()):
         parts.append(_reliability_line(stage, sums, left, top, size))
         x = left + 10 + place * 190
         parts.append(tag("circle", cx=x, cy=16, r=5, class_=f"dot {_series_class(stage)}"))
-        parts.append(_label(x + 12, 21, STAGE_LABELS[stage], "start", "axis"))
-    parts.append(_label(left + size / 2, top + size + 42, "confidence"))
-    parts.append(_axis_name("accuracy", top + size / 2))
-    return _svg(width, top + size + 52, "".join(parts), "Accuracy against confidence in fifteen bins")
+        parts.append(label(x + 12, 21, STAGE_LABELS[stage], "start", "axis"))
+    parts.append(label(left + size / 2, top + size + 42, "confidence"))
+    parts.append(axis_name("accuracy", top + size / 2))
+    return svg(width, top + size + 52, "".join(parts), "Accuracy against confidence in fifteen bins")
 
 
 def _series_class(stage: str) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from qana.evaluation.page.markup import ABSENT, count, definitions, significant, table, tag, text
-from qana.evaluation.page.sections import section
+from qana.evaluation.page.markup import ABSENT, count, definitions, section, significant, table, tag, text
 
 Report = Mapping[str, Any]
 SIDES = {"train": "Training", "val": "Validation", "test": "Test"}

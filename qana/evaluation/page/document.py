@@ -9,8 +9,18 @@ from typing import Any
 
 from qana.conversion.product import LayerReport
 from qana.evaluation.files import write_text_atomically
-from qana.evaluation.page import data_section, external_section, sections, strata_section
+from qana.evaluation.page.answer_section import confusions, reliability
+from qana.evaluation.page.class_section import per_class
+from qana.evaluation.page.cost_section import cost
+from qana.evaluation.page.damage_section import damage
+from qana.evaluation.page.data_section import data
+from qana.evaluation.page.external_section import external_test
+from qana.evaluation.page.header_section import header
+from qana.evaluation.page.ladder_section import ladder
+from qana.evaluation.page.lineage_section import lineage
 from qana.evaluation.page.markup import tag, text
+from qana.evaluation.page.program_section import program
+from qana.evaluation.page.strata_section import strata
 from qana.evaluation.predictions import Predictions
 
 _DISCLAIMER = (
@@ -41,18 +51,19 @@ def render_html(
         f"<title>{text(report['run']['name'])} | QANA</title><style>{style}</style>"
     )
     body = [
-        sections.header(report),
+        header(report),
         tag("p", text(_DISCLAIMER), class_="disclaimer"),
-        sections.ladder(report),
-        sections.per_class(report),
-        strata_section.strata(report),
-        external_section.external_test(report),
-        sections.confusions(report, said),
-        sections.reliability(report, said),
-        data_section.data(report),
-        sections.cost(report),
-        sections.program(report, layers),
-        sections.lineage(report, versions),
+        ladder(report),
+        per_class(report),
+        damage(report),
+        strata(report),
+        external_test(report),
+        confusions(report, said),
+        reliability(report, said),
+        data(report),
+        cost(report),
+        program(report, layers),
+        lineage(report, versions),
         tag("footer", text(_DISCLAIMER)),
     ]
     page = tag("head", head) + tag("body", tag("main", "".join(body)))

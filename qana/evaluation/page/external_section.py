@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from qana.evaluation.page.charts import STAGE_LABELS
+from qana.evaluation.page.charts import STAGE_LABELS, network_label
 from qana.evaluation.page.data_section import audit, skipped
 from qana.evaluation.page.markup import (
     bar,
     count,
     definitions,
     percent,
+    section,
     share_with_interval,
     table,
     tag,
     text,
 )
-from qana.evaluation.page.sections import section
+from qana.evaluation.stages import converted_stage
 
 Report = Mapping[str, Any]
 _METRICS = ("accuracy", "macro_f1", "balanced_accuracy", "ece")
@@ -34,7 +35,8 @@ def external_test(report: Report) -> str:
     facts = [("Source", f"{text(found['name'])}, {tag('code', text(found['fingerprint'][:16]))}")]
     facts.append(("Image names that training knows", count(len(found["shared_images"]))))
     if found["agreement"] is not None:
-        facts.append(("Agreement torch, Akida", percent(found["agreement"])))
+        converted = network_label(converted_stage(found["stages"]))
+        facts.append((f"Agreement {converted}, Akida", percent(found["agreement"])))
     content = _ladder(found) + _classes(found) + definitions(facts)
     content += audit(found["audit"], "Shared with training and validation", groups_known=False) + skipped(
         found

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from typing import Any
 
 ABSENT = "–"  # noqa: RUF001 - an en dash is the typographic mark for "no value"
 
@@ -19,6 +20,13 @@ def tag(name: str, content: str = "", **attributes: object) -> str:
         f' {key.rstrip("_").replace("_", "-")}="{text(value)}"' for key, value in attributes.items()
     )
     return f"<{name}{pairs}>{content}</{name}>"
+
+
+def section(title: str, content: str, lead: str = "") -> str:
+    """A titled part of the page with an optional sentence that says how to read it."""
+    return tag(
+        "section", tag("h2", text(title)) + (tag("p", text(lead), class_="lead") if lead else "") + content
+    )
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -53,6 +61,31 @@ def si(number: float | None) -> str:
 def points(share: float) -> str:
     """A difference of two shares in percentage points."""
     return f"{100 * share:.1f}".replace("-", "−")  # noqa: RUF001 - the minus sign
+
+
+def signed_points(share: float | None, digits: int = 1) -> str:
+    """A change in percentage points, with its sign; one that rounds to nothing has none."""
+    if share is None:
+        return ABSENT
+    rounded = round(100 * share, digits)
+    sign = "+" if rounded > 0 else "−" if rounded < 0 else ""  # noqa: RUF001 - the minus sign
+    return f"{sign}{abs(rounded):.{digits}f}"
+
+
+def small(words: str) -> str:
+    """A quieter line below a value."""
+    return tag("small", text(words), class_="ci")
+
+
+def few_badge(few: bool) -> str:
+    """Marks what too few independent cases speak for."""
+    return f" {tag('span', 'few', class_='badge status')}" if few else ""
+
+
+def groups_of(report: Mapping[str, Any]) -> str:
+    """What is drawn as one in the bootstrap: groups, with the key that names them, or single images."""
+    key = report["dataset"]["split"]["group_key"]
+    return f"groups ({key})" if key else "images"
 
 
 def share_with_interval(share: float | None, ci95: Sequence[float] | None) -> str:

@@ -6,8 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qana.evaluation.page.charts import STAGE_LABELS
-from qana.evaluation.page.markup import ABSENT, count, percent, share_with_interval, table, tag, text
-from qana.evaluation.page.sections import section
+from qana.evaluation.page.markup import (
+    ABSENT,
+    count,
+    few_badge,
+    groups_of,
+    percent,
+    section,
+    share_with_interval,
+    small,
+    table,
+    text,
+)
 
 Report = Mapping[str, Any]
 TITLES = {"age": "Age, years", "sex": "Sex", "localization": "Localization", "image_tone": "Image tone"}
@@ -28,16 +38,11 @@ def strata(report: Report) -> str:
         f"Test images by what is known of them, at the stage {STAGE_LABELS[last]}. Recall is the share of a"
         " class that is found, above its number of images. The mix of diagnoses differs between rows, and"
         f" accuracy with it: compare the recalls. Rows with fewer than {block['min_groups']}"
-        f" {_groups(report)} are marked few; they have no intervals and can be off by chance."
+        f" {groups_of(report)} are marked few; they have no intervals and can be off by chance."
     )
     tables = (_table(name, rows, block["stages"], classes) for name, rows in block["attributes"].items())
     note = _TONE if "image_tone" in block["attributes"] else ""
     return section("Who it works for", "".join(tables), lead + note)
-
-
-def _groups(report: Report) -> str:
-    key = report["dataset"]["split"]["group_key"]
-    return f"groups ({key})" if key else "images"
 
 
 def _table(attribute: str, rows: Sequence[Report], stages: Sequence[str], classes: Sequence[str]) -> str:
@@ -49,7 +54,7 @@ def _table(attribute: str, rows: Sequence[Report], stages: Sequence[str], classe
     cells = []
     for row in rows:
         found = row["stages"][last]
-        line = [_value(row), f"{count(row['images'])}{_small(count(row['groups']) + ' groups')}"]
+        line = [_value(row), f"{count(row['images'])}{small(count(row['groups']) + ' groups')}"]
         line += [_score(found, "accuracy"), _score(found, "balanced_accuracy")]
         line += [percent(row["stages"][stage]["accuracy"]) for stage in stages[:-1]]
         line += [_recall(found["per_class"][name]) for name in classes]
@@ -58,8 +63,7 @@ def _table(attribute: str, rows: Sequence[Report], stages: Sequence[str], classe
 
 
 def _value(row: Report) -> str:
-    badge = f" {tag('span', 'few', class_='badge status')}" if row["few"] else ""
-    return f"{text(row['value'].replace('_', ' '))}{badge}"
+    return f"{text(row['value'].replace('_', ' '))}{few_badge(row['few'])}"
 
 
 def _score(found: Report, name: str) -> str:
@@ -69,8 +73,4 @@ def _score(found: Report, name: str) -> str:
 def _recall(found: Report) -> str:
     if not found["support"]:
         return ABSENT
-    return f"{share_with_interval(found['recall'], found['ci95'])}{_small('n = ' + count(found['support']))}"
-
-
-def _small(words: str) -> str:
-    return tag("small", text(words), class_="ci")
+    return f"{share_with_interval(found['recall'], found['ci95'])}{small('n = ' + count(found['support']))}"

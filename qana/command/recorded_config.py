@@ -1,0 +1,122 @@
+"""The config of a run of the past as a file that overrides are laid over, and what they must not touch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from qana.command.chosen_tracking import is_below, key_of
+from qana.command.composition import CONFIG_NAME, config_directory
+from qana.schema.faults import Fault, as_error
+from qana.tracking.recorded_run import RecordedRun
+
+RECORDED_NAME = "recorded"
+# The network, its data and its split stay what they were.
+CHANGEABLE = (
+    "conversion",
+    "quantization",
+    "evaluation",
+    "tracking",
+    "name",
+    "output_dir",
+    "hydra",
+    "dataset.root",
+    "dataset.cache_dir",
+    "dataset.table",
+    "dataset.encoding",
+    "dataset.columns",
+    "dataset.on_error",
+    "dataset.external_test",
+    "dataset@dataset.external_test",
+)
+# Follow the target, as they do in the YAML files of `qana run`.
+FOLLOWS = {
+    ("backbone", "form"): "${conversion.form}",
+    ("quantization", "generation"): "${conversion.generation}",
+}
+
+
+def require_changeable(overrides: Sequence[str], record: RecordedRun) -> None:
+    """Refuse overrides of what the run was trained with; keys that it did not know may be added (``+key=``).
+
+    Raises:
+        QanaError: names every one of them, with the recorded value.
+    """
+    faults = list(_faults(overrides, record))
+    if faults:
+        raise as_error(faults)
+
+
+def _faults(overrides: Sequence[str], record: RecordedRun) -> Iterator[Fault]:
+    for text in overrides:
+        key = key_of(text)
+        if text.startswith("+") or any(is_below(key, place) for place in CHANGEABLE):
+            continue
+        recorded = _recorded(record.config, key)
+        yield Fault(
+            f"{key} cannot change: run {record.run_id[:8]} was trained with {recorded}",
+            text.replace("=", " = ", 1),
+            f"{recorded}; only what qana convert --help lists may change",
+            f"leave {key} out, or train anew: qana run {text}",
+        )
+
+
+def _recorded(config: Mapping[str, Any], key: str) -> str:
+    found: Any = config
+    for part in key.replace("/", ".").split("."):
+        if not isinstance(found, Mapping) or part not in found:
+            return "nothing of that name"
+        found = found[part]
+    return str(found.get("_target_")) if isinstance(found, Mapping) else str(found)
+
+
+def write_recorded(
+    folder: Path,
+    record: RecordedRun,
+    overrides: Sequence[str],
+    *,
+    tracking: Mapping[str, Any],
+    own_choices: Path | None,
+) -> None:
+    """Write the main config that Hydra composes: the recorded values, with every group still to be chosen.
+
+    A group that is chosen anew replaces what was recorded of it.
+
+    Args:
+        folder: gets ``recorded.yaml``.
+        record: the run.
+        overrides: as typed.
+        tracking: node of the store that the run was found in.
+        own_choices: a folder with choices of the user, or None.
+    """
+    main = yaml.safe_load((config_directory() / f"{CONFIG_NAME}.yaml").read_text())
+    groups = [group for group in _groups(main["defaults"]) if group != "experiment"]
+    content: dict[str, Any] = {**record.config, "tracking": {**tracking, "experiment": record.experiment}}
+    for (group, key), reference in FOLLOWS.items():
+        if key in (content.get(group) or {}):
+            content[group] = {**content[group], key: reference}
+    content["name"] = f"{record.name}-to-${{conversion.name}}"
+    content["output_dir"] = main["output_dir"]
+    for group in {key_of(text) for text in overrides} & set(groups):
+        _drop(content, group)
+    searched = [] if own_choices is None else [own_choices.as_uri()]
+    content["hydra"] = {**main["hydra"], "searchpath": searched}
+    content["defaults"] = [*({group: None} for group in groups), "_self_"]
+    (folder / f"{RECORDED_NAME}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def _groups(defaults: Sequence[Any]) -> list[str]:
+    return [group for entry in defaults if isinstance(entry, Mapping) for group in entry]
+
+
+def _drop(content: dict[str, Any], group: str) -> None:
+    """Take the recorded node of a group out, at the place where the group puts its own."""
+    *parents, name = group.rpartition("@")[2].split(".")
+    node = content
+    for parent in parents:
+        node[parent] = dict(node[parent])
+        node = node[parent]
+    node.pop(name, None)

@@ -1,0 +1,201 @@
+"""What every run ends with, trained or re-converted: the network is saved, converted, measured, reported.
+
+The checkpoint is on disk and in MLflow before the conversion starts, so nothing that a converter does can
+cost the training.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from numpy.typing import NDArray
+from torch import nn
+
+from qana.backbone.network import Network, complexity
+from qana.conversion import AkidaTarget, Conversion, NoTarget
+from qana.conversion.parity import torch_logits
+from qana.dataset.splits import Splits
+from qana.evaluation import BackboneInfo, Evaluation, QuantizationInfo, RunInfo
+from qana.provenance import config_hash, environment, git_state
+from qana.quantization import Quantization, QuantizedNetwork
+from qana.tracking.report_metrics import report_metrics, report_tags
+from qana.tracking.tracked_run import TrackedRun
+
+EVAL_BATCH = 128
+
+Stages = dict[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What the end of a run has to know of the run around it.
+
+    Attributes:
+        folder: of the run's files.
+        config: the resolved config, kept in the checkpoint.
+        info: id, name and provenance; status and duration are filled in at the end.
+        started_s: `time.monotonic` at the start of the run.
+        versions: package versions for the page.
+    """
+
+    folder: Path
+    config: Mapping[str, Any]
+    info: RunInfo
+    started_s: float
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class EndOfRun:
+    """Saves a trained network, converts it, measures every stage and reports.
+
+    Attributes:
+        target: the chip, or none.
+        evaluation: scores, costs and report.
+        tracked: the MLflow run.
+        splits: the data.
+        quantization: of the run, or None.
+        context: see `RunContext`.
+    """
+
+    target: AkidaTarget | NoTarget
+    evaluation: Evaluation
+    tracked: TrackedRun
+    splits: Splits
+    quantization: Quantization | None
+    context: RunContext
+
+    def finish(self, network: nn.Module, reference: Network) -> dict[str, Any]:
+        """Do all of it; the run's files reach MLflow also where the conversion fails.
+
+        Args:
+            network: the trained network, on the CPU; a `QuantizedNetwork` is snapped to its grids.
+            reference: the float network, folded.
+
+        Returns:
+            The report, as in report.json.
+        """
+        if isinstance(network, QuantizedNetwork):
+            network.snap()
+        self._save_checkpoint(network, reference)
+        try:
+            return self._convert_and_measure(network, reference)
+        finally:  # a conversion that failed leaves its model files and log, which are what one debugs with
+            self.tracked.log_artifacts(self.context.folder)
+
+    def _convert_and_measure(self, network: nn.Module, reference: Network) -> dict[str, Any]:
+        images = test_images(self.splits)
+        stages = {"float": torch_logits(reference, images, batch_size=EVAL_BATCH)}
+        conversion = self._convert(network, images)
+        if conversion is not None:
+            stages.update(conversion.logits)
+        if isinstance(network, QuantizedNetwork) and "torch" not in stages:
+            stages["torch"] = torch_logits(network, images, batch_size=EVAL_BATCH)
+        report = self._measure(reference, stages, conversion)
+        self.tracked.log_metrics(report_metrics(report))
+        self.tracked.set_tags(report_tags(report))
+        return report
+
+    def _save_checkpoint(self, network: nn.Module, reference: Network) -> None:
+        path = self.context.folder / "checkpoint.ckpt"
+        content = {
+            "network": network.state_dict(),
+            "float_network": reference.state_dict(),
+            "classes": list(self.splits.classes),
+            "image_shape": list(self.splits.image_shape),
+            "config": dict(self.context.config),
+        }
+        torch.save(content, path)
+        self.tracked.log_artifact(path)
+
+    def _convert(self, network: nn.Module, images: NDArray[np.uint8]) -> Conversion | None:
+        if not isinstance(network, QuantizedNetwork):
+            return None
+        return self.target.convert(network, images=images, folder=self.context.folder)
+
+    def _measure(self, reference: Network, stages: Stages, conversion: Conversion | None) -> dict[str, Any]:
+        size = complexity(reference, self.splits.image_shape)
+        quantization = self.quantization
+        of_test, of_external = by_side(self.splits, stages)
+        return self.evaluation.measure(
+            folder=self.context.folder,
+            run=finished(self.context),
+            splits=self.splits,
+            backbone=BackboneInfo(reference.name, reference.form, size.parameters, size.macs),
+            quantization=QuantizationInfo(
+                quantization.weight_bits if quantization else None,
+                quantization.activation_bits if quantization else None,
+                quantization.input_weight_bits if quantization else None,
+            ),
+            float_network=reference,
+            stage_logits=of_test,
+            external_logits=of_external,
+            conversion=conversion,
+            incremental=None,
+            versions=self.context.versions,
+        )
+
+
+def test_images(splits: Splits) -> NDArray[np.uint8]:
+    """(N, H, W, 3) test images, and behind them those of the second source: every stage sees both."""
+    sets = [splits.test]
+    if splits.external is not None:
+        sets.append(splits.external.images)
+    return np.concatenate([np.asarray(each.images) for each in sets])
+
+
+def by_side(splits: Splits, stages: Mapping[str, NDArray[np.float32]]) -> tuple[Stages, Stages | None]:
+    """Part what every stage said on `test_images`: the test split, and the second source or None."""
+    tested = len(splits.test)
+    of_test = {stage: logits[:tested] for stage, logits in stages.items()}
+    if splits.external is None:
+        return of_test, None
+    return of_test, {stage: logits[tested:] for stage, logits in stages.items()}
+
+
+def finished(context: RunContext) -> RunInfo:
+    """The run's info with the status and duration that it ends with."""
+    duration_s = round(time.monotonic() - context.started_s, 1)
+    return replace(context.info, status="FINISHED", duration_s=duration_s)
+
+
+def write_provenance(folder: Path, config: Mapping[str, Any]) -> None:
+    """Write config.yaml and environment.json, before anything can fail.
+
+    Args:
+        folder: of the run; made where it is not there.
+        config: resolved.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump(dict(config), sort_keys=False))
+    (folder / "environment.json").write_text(json.dumps(environment(), indent=2) + "\n")
+
+
+def run_info(run_id: str, config: Mapping[str, Any], started: str) -> RunInfo:
+    """Describe a run that has just begun.
+
+    Args:
+        run_id: in MLflow.
+        config: resolved.
+        started: ISO 8601 with a zone.
+    """
+    sha, dirty = git_state()
+    return RunInfo(
+        id=run_id,
+        name=config["name"],
+        config_hash=config_hash(config),
+        git_sha=sha,
+        dirty=dirty,
+        seed=config["seed"],
+        started=started,
+        duration_s=0.0,
+        status="RUNNING",
+    )

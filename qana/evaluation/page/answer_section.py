@@ -1,0 +1,42 @@
+"""The parts of the page on single answers: who is taken for whom, and how sure the network was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from qana.evaluation.calibration import bin_rows
+from qana.evaluation.confusion import confusion_matrix
+from qana.evaluation.page.charts import STAGE_LABELS, confusion_chart, reliability_chart
+from qana.evaluation.page.markup import definitions, percent, section, tag, text
+from qana.evaluation.predictions import Predictions
+
+Report = Mapping[str, Any]
+
+
+def shown_stages(report: Report) -> list[str]:
+    """The trained network and the chip, or what comes closest in a run without conversion."""
+    stages = list(report["stages"])
+    return [stage for stage in ("torch", "akida") if stage in stages] or stages[-1:]
+
+
+def confusions(report: Report, said: Predictions) -> str:
+    """Who is taken for whom, before and after conversion."""
+    figures = []
+    for stage in shown_stages(report):
+        matrix = confusion_matrix(said.target, said.stage_logits[stage].argmax(1), len(said.classes))
+        chart = confusion_chart(matrix, said.classes, f"Confusion matrix, {STAGE_LABELS[stage]}")
+        figures.append(tag("figure", tag("figcaption", text(STAGE_LABELS[stage])) + chart))
+    lead = "Test images by true and predicted class; a stronger shade marks a larger share of the true class."
+    return section("Confusion", tag("div", "".join(figures), class_="figures"), lead)
+
+
+def reliability(report: Report, said: Predictions) -> str:
+    """Whether confidence can be believed."""
+    stages = shown_stages(report)
+    chart = reliability_chart({s: bin_rows(said.stage_logits[s], said.target).sum(axis=0) for s in stages})
+    lead = "On the diagonal a network is right as often as it says. Larger dots hold more images."
+    errors = definitions(
+        (f"Calibration error, {STAGE_LABELS[s]}", percent(report["stages"][s]["ece"])) for s in stages
+    )
+    return section("Reliability", tag("div", tag("figure", chart) + errors, class_="figures"), lead)

@@ -1,0 +1,329 @@
+"""`qana convert run=ID`: two real conversions of one recorded run, and all that is refused before one."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from mlflow.tracking import MlflowClient
+from recorded_runs import AKIDANET, V1, record_run
+
+from qana.backbone.timm_import import import_torchvision
+from qana.command.composition import config_directory, job_config, parse_arguments
+from qana.command.convert import main
+from qana.command.convert_run import compose_recorded
+from qana.errors import QanaError
+
+import_torchvision()
+
+from qana.command.reconvert import reconvert  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """The folder of one run of a small AkidaNet in the v1 form, 4 bits, that no chip was asked for."""
+    folder = tmp_path_factory.mktemp("store")
+    record_run(folder, *AKIDANET, *V1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def client(store):
+    return MlflowClient(f"sqlite:///{store}/qana_runs/mlflow.db")
+
+
+@pytest.fixture(scope="module")
+def source(client):
+    """The recorded run."""
+    experiment = client.get_experiment_by_name("qana").experiment_id
+    (run,) = client.search_runs([experiment], "attributes.run_name = 'akidanet-w4a4-none'")
+    return run
+
+
+@pytest.fixture
+def here(store, monkeypatch):
+    """Commands are typed where the store is."""
+    monkeypatch.chdir(store)
+    return store
+
+
+@pytest.fixture
+def composed(here, source, tmp_path):
+    """Compose a conversion of the recorded run: gives the run and the config of its only job."""
+
+    def compose(*overrides):
+        args = parse_arguments(list(overrides))
+        record, composition = compose_recorded(source.info.run_id[:12], args, tmp_path)
+        return record, composition
+
+    return compose
+
+
+class Converted:
+    """A conversion by the real command, and what it left."""
+
+    def __init__(self, store, client, source, *overrides):
+        environment = {**os.environ, "COLUMNS": "200"}
+        command = [str(Path(sys.executable).parent / "qana"), "convert", f"run={source.info.run_id[:8]}"]
+        done = subprocess.run(
+            [*command, *overrides], cwd=store, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        self.out = done.stdout
+        self.folder = max(store.glob("outputs/*/*"))
+        self.report = json.loads((self.folder / "report.json").read_text())
+        self.run = client.get_run(self.report["run"]["id"])
+
+    def logits(self, stage):
+        return logits(self.folder / "predictions.parquet", stage)
+
+
+def logits(path, stage):
+    rows = pd.read_parquet(path)
+    return np.stack(rows[rows["stage"] == stage].sort_values("image_id")["logits"])
+
+
+@pytest.fixture(scope="module")
+def same_generation(store, client, source):
+    return Converted(store, client, source, "conversion=akd1500")
+
+
+@pytest.fixture(scope="module")
+def other_generation(store, client, source):
+    return Converted(store, client, source, "conversion=akida2", "quantization=w8a8")
+
+
+def checkpoint(folder):
+    return torch.load(folder / "checkpoint.ckpt", weights_only=True)
+
+
+def test_same_generation_takes_the_trained_network_itself(same_generation, store):
+    before, after = (checkpoint(folder)["network"] for folder in (store / "trained", same_generation.folder))
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    recorded = logits(store / "trained" / "predictions.parquet", "torch")
+    assert len(np.unique(recorded.argmax(1))) > 1
+    assert np.array_equal(same_generation.logits("torch"), recorded)
+    assert same_generation.report["conversion"]["agreement"] == 1.0
+    assert same_generation.report["conversion"]["target"] == "akd1500"
+    assert "the trained quantized network, unchanged" in same_generation.out
+
+
+def test_conversion_is_a_run_nested_below_the_one_it_came_from(same_generation, source, client):
+    run, tags = same_generation.run, same_generation.run.data.tags
+    assert run.info.status == "FINISHED"
+    assert tags["mlflow.parentRunId"] == tags["converted_from"] == source.info.run_id
+    assert run.info.experiment_id == source.info.experiment_id
+    assert run.info.run_name == "akidanet-w4a4-none-to-akd1500"
+    assert run.data.params["conversion.name"] == "akd1500"
+    assert run.data.params["backbone.stem_channels"] == "4"
+    assert run.data.metrics["akida/macro_f1"] == same_generation.report["stages"]["akida"]["macro_f1"]
+    artifacts = {item.path for item in client.list_artifacts(run.info.run_id)}
+    assert artifacts >= {"checkpoint.ckpt", "config.yaml", "model.fbz", "report.json", "converted_from.json"}
+
+
+def test_conversion_is_measured_on_the_data_and_split_of_the_run(same_generation, store):
+    recorded = json.loads((store / "trained" / "report.json").read_text())["dataset"]
+    assert same_generation.report["dataset"] == recorded
+    splits = [folder / "split.json" for folder in (store / "trained", same_generation.folder)]
+    assert splits[0].read_bytes() == splits[1].read_bytes()
+
+
+@pytest.mark.slow
+def test_other_generation_is_requantized_and_says_so(other_generation, source):
+    route = "requantized after training: expect some loss; from w4a4 of Akida v1 to w8a8 of Akida v2"
+    assert route in other_generation.out
+    assert other_generation.run.data.tags["conversion_route"].startswith(route)
+    assert other_generation.run.data.tags["converted_from"] == source.info.run_id
+    left = json.loads((other_generation.folder / "converted_from.json").read_text())
+    assert (left["run"], left["requantized"]) == (source.info.run_id, True)
+    assert other_generation.report["quantization"]["weight_bits"] == 8
+
+
+@pytest.mark.slow
+def test_other_generation_starts_from_the_same_float_network(other_generation, store):
+    """Rewritten in other layers, and the same function; the program is the requantized network to the bit."""
+    recorded = logits(store / "trained" / "predictions.parquet", "float")
+    assert np.abs(other_generation.logits("float") - recorded).max() < 1e-3 * np.abs(recorded).max()
+    assert other_generation.report["backbone"]["form"] == "concat"
+    assert other_generation.report["conversion"]["agreement"] == 1.0
+    akida, quantized = (other_generation.logits(stage) for stage in ("akida", "torch"))
+    assert np.abs(akida - quantized).max() < 1e-5 * np.abs(quantized).max()
+    # Of what sets the images apart: 8 bits follow the float network closely, though it was never trained so.
+    moved, wanted = (said - said.mean(0) for said in (quantized, recorded))
+    assert np.corrcoef(moved.ravel(), wanted.ravel())[0, 1] > 0.95
+
+
+def test_recorded_values_stand_and_the_form_follows_the_target(composed):
+    record, composition = composed("conversion=akida2", "conversion.batch_size=5", "name=mine")
+    with job_config(composition.jobs[0], 0) as cfg:
+        assert cfg.dataset == record.config["dataset"]
+        assert {**cfg.backbone, "form": "separable"} == record.config["backbone"]
+        assert (cfg.backbone.form, cfg.quantization.generation) == ("concat", 2)
+        assert (cfg.conversion.name, cfg.conversion.batch_size, cfg.name) == ("akida2", 5, "mine")
+        assert cfg.evaluation.bootstrap_samples == 100
+
+
+def test_group_chosen_anew_leaves_nothing_of_the_recorded_one(composed):
+    _, composition = composed("conversion=akida2", "evaluation=default")
+    with job_config(composition.jobs[0], 0) as cfg:
+        assert cfg.evaluation.bootstrap_samples == 1000
+
+
+def test_folder_of_own_configs_adds_targets(composed, tmp_path):
+    (tmp_path / "mine" / "conversion").mkdir(parents=True)
+    own = (config_directory() / "conversion" / "akd1500.yaml").read_text().replace("akd1500", "akd-own")
+    (tmp_path / "mine" / "conversion" / "own.yaml").write_text(own)
+    _, composition = composed("--config-dir", str(tmp_path / "mine"), "conversion=own")
+    assert composition.base.conversion.name == "akd-own"
+
+
+def test_sweep_over_targets_is_one_job_for_each(composed):
+    _, composition = composed("-m", "conversion=akd1000,akd1500")
+    assert [job.conversion.name for job in composition.jobs] == ["akd1000", "akd1500"]
+    assert {job.backbone.stem_channels for job in composition.jobs} == {4}
+
+
+def test_everything_that_was_trained_is_refused_by_name_at_once(here, source):
+    arguments = [
+        "backbone.stem_channels=8",
+        "dataset.image_size=64",
+        "seed=3",
+        "training=gpu",
+        "dataset=ham10000",
+    ]
+    with pytest.raises(QanaError, match="5 settings are at fault") as caught:
+        main([f"run={source.info.run_id}", *arguments, "conversion=akd1500"])
+    for text in arguments:
+        assert text.replace("=", " = ") in caught.value.where
+    assert "backbone.stem_channels cannot change" in caught.value.what
+    assert "was trained with 4" in caught.value.what
+    assert "backbone.stem_channels: 4" in caught.value.allowed
+    assert not list(here.glob("multirun")), "nothing was started"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what", "where"),
+    [
+        (["conversion=akida2"], "not one thing to convert", "qana convert conversion=akida2"),
+        (["run=1", "run=2"], "not one thing to convert, but run=1 and run=2", "qana convert run=1 run=2"),
+        (["run="], "not one thing to convert", "qana convert run="),
+        (["run=1", "onnx=a.onnx"], "run=1 and onnx=a.onnx", "qana convert"),
+        (["run=1", "--nonsense"], "unrecognized arguments: --nonsense", "--nonsense"),
+        (["run=1", "conversion"], "'conversion' cannot be read", "conversion"),
+        (["run=1", "--config-name", "own"], "the config that it recorded", "--config-name own"),
+        (["run=1", "tracking=nowhere"], "tracking has no choice 'nowhere'", "tracking = nowhere"),
+        (["run=1", "tracking.rot=a"], "tracking has no key 'rot'", "tracking.rot = a"),
+        (["run=1", "tracking.root=7"], "tracking.root", "tracking.root = 7"),
+        (["run=1", "tracking.root=elsewhere"], "no runs are kept at", "tracking.root = "),
+        (["run=zz"], "there is no run 'zz' in the store", "run = zz, tracking.root = "),
+    ],
+    ids=" ".join,
+)
+def test_unreadable_request_is_refused(here, arguments, what, where):
+    with pytest.raises(QanaError) as caught:
+        main(arguments)
+    assert what in caught.value.what
+    assert where in caught.value.where
+
+
+@pytest.mark.parametrize(
+    ("override", "what"),
+    [
+        ("conversion=akd9000", "conversion has no choice 'akd9000'"),
+        ("conversion.bits=3", "conversion has no key 'bits'"),
+        ("conversion=akd1500,akida2", "conversion is given several values"),
+    ],
+)
+def test_overrides_are_explained_as_those_of_run(here, source, override, what):
+    with pytest.raises(QanaError) as caught:
+        main([f"run={source.info.run_id}", override])
+    assert what in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("overrides", "what"),
+    [
+        ([], "there is no target to convert for"),
+        (["conversion=akd1000", "quantization=w8a8"], "akd1000 does not run w8a8"),
+        (["conversion=akida2", "quantization=none"], "does not run a float network"),
+    ],
+    ids=" ".join,
+)
+def test_target_that_cannot_take_the_network_is_refused_before_the_data_are_read(composed, overrides, what):
+    record, composition = composed(*overrides)
+    with job_config(composition.jobs[0], 0) as cfg, pytest.raises(QanaError) as caught:
+        reconvert(record, cfg)
+    assert what in caught.value.what
+
+
+@pytest.mark.parametrize("field", ["fingerprint", "split_hash"])
+def test_other_data_than_those_of_the_run_are_refused(composed, field):
+    record, composition = composed("conversion=akd1500")
+    other = replace(record, **{field: "0" * 64})
+    with (
+        job_config(composition.jobs[0], 0) as cfg,
+        pytest.raises(QanaError, match="not those of run") as caught,
+    ):
+        reconvert(other, cfg)
+    assert "instead of 0000000000000000" in caught.value.what
+    assert "dataset.root" in caught.value.fix
+
+
+def test_checkpoint_of_another_network_is_refused(composed):
+    record, composition = composed("conversion=akd1500")
+    wider = {**record.config["backbone"], "stem_channels": 6}
+    other = replace(record, config={**record.config, "backbone": wider})
+    with job_config(composition.jobs[0], 0) as cfg, pytest.raises(QanaError, match="does not fit") as caught:
+        reconvert(other, cfg)
+    assert "blocks.0.unit.conv.weight is (4, 3, 3, 3) instead of (6, 3, 3, 3)" in caught.value.what
+    assert "train again" in caught.value.fix
+
+
+@pytest.mark.slow
+def test_network_that_was_rewritten_is_converted_from_where_it_was_trained(composed, other_generation):
+    """Its layers are not those that its config builds."""
+    record, composition = composed("conversion=akida2", "quantization=w8a8")
+    rewritten = other_generation.folder / "checkpoint.ckpt"
+    other = replace(record, checkpoint=rewritten, converted_from="origin")
+    with job_config(composition.jobs[0], 0) as cfg, pytest.raises(QanaError, match="does not fit") as caught:
+        reconvert(other, cfg)
+    assert caught.value.fix == "name the run that it was converted from: qana convert run=origin"
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda content: content.update(classes=["a", "b"]), "knows the classes a, b"),
+        (lambda content: content.update(image_shape=[64, 64, 3]), "takes images of"),
+        (lambda content: content.pop("float_network"), "lacks float_network"),
+    ],
+)
+def test_checkpoint_of_another_task_is_refused(composed, change, what):
+    record, composition = composed("conversion=akd1500")
+    content = torch.load(record.checkpoint, weights_only=True)
+    change(content)
+    torch.save(content, record.checkpoint)
+    with job_config(composition.jobs[0], 0) as cfg, pytest.raises(QanaError) as caught:
+        reconvert(record, cfg)
+    assert what in caught.value.what
+
+
+def test_damaged_checkpoint_is_refused(composed):
+    record, composition = composed("conversion=akd1500")
+    record.checkpoint.write_bytes(record.checkpoint.read_bytes()[:1000])
+    with job_config(composition.jobs[0], 0) as cfg, pytest.raises(QanaError, match="cannot be read"):
+        reconvert(record, cfg)
+
+
+def test_help_names_both_ways(capsys):
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "run=ID" in shown
+    assert "onnx=FILE" in shown
