@@ -33,7 +33,7 @@ def check(configs, tmp_path, monkeypatch, capsys):
     empty = tmp_path / "empty"
     empty.mkdir()
     monkeypatch.chdir(empty)
-    monkeypatch.setattr(console, "width", 200)
+    monkeypatch.setattr(console, "width", 400)
 
     def run(*arguments, network=None):
         chosen = ["backbone=planted", f"backbone._target_=planted_networks.{network}"] if network else []
@@ -198,7 +198,7 @@ def test_network_from_a_users_module_is_taken_to_the_chip(configs, tmp_path):
     assert "hardware only" in out
     assert "every layer gives the integers of torch" in out
     assert re.search(r"layer_2 blocks\.2 Convolutional 4 x 4 x 8 36,864 \d+ ", out)
-    assert {path.name for path in module.parent.iterdir()} == {"my_networks.py", "__pycache__"}
+    assert {path.name for path in module.parent.iterdir()} - {"__pycache__"} == {"my_networks.py"}
 
 
 def test_model_for_96_processors_is_refused_on_78(check):
@@ -215,7 +215,8 @@ def test_pool_that_saturates_is_refused_by_what_the_program_says(check):
     code, out = check(*arguments, network="SaturatingPool")
     assert code == 2
     assert "first layer that diverges: layer_2 (blocks.2)" in out
-    assert re.search(r"pooled sum of accumulator x output scale reaches 2\^31\.9\d", out)
+    assert "the pooled sum of accumulator x output scale reaches" in out
+    assert re.search(r"2\^31\.9\d", out)
 
 
 @pytest.mark.slow

@@ -16,7 +16,8 @@ NARROW = [
 
 @pytest.mark.parametrize("backbone", ["qana", pytest.param("akidanet", marks=pytest.mark.slow)])
 def test_second_generation_runs_8_bits(tmp_path, backbone):
-    narrow = NARROW if backbone == "qana" else []
+    # One epoch on layers of a few channels leaves some of them dead, which is not what is tested here.
+    narrow = ["conversion.max_dead_share=1", *NARROW] if backbone == "qana" else []
     ended = Ended(
         tmp_path, ["conversion=akida2", "quantization=w8a8", f"backbone={backbone}", *SMALL, *narrow]
     )
@@ -33,13 +34,13 @@ def test_float_run_ends_with_the_float_stage(tmp_path):
 
 
 def test_failed_conversion_keeps_the_trained_model(tmp_path):
-    """A device of another generation: the run is FAILED, says why in one line, and its checkpoint is safe."""
-    ended = Ended(tmp_path, ["conversion.device=SixNodesIPv2", *SMALL, *NARROW])
+    """A program that is not accepted: the run is FAILED, says why in one line, and its checkpoint is safe."""
+    ended = Ended(tmp_path, ["conversion.max_saturated_share=0", *SMALL, *NARROW])
     assert ended.code == 2
-    assert "does not fit SixNodesIPv2" in ended.err.splitlines()[0]
+    assert "the network does not sit on the chip well" in ended.err.splitlines()[0]
     (run,) = ended.runs()
     assert run.info.status == "FAILED"
-    assert "does not fit SixNodesIPv2" in run.data.tags["failure"]
+    assert "the network does not sit on the chip well" in run.data.tags["failure"]
     assert {"checkpoint.ckpt", "model.onnx", "model.fbz"} <= ended.artifacts(run)
 
 
@@ -60,6 +61,7 @@ def test_conversion_past_its_limit_is_one_line(tmp_path):
         (["quantization=none"], "akd1000 does not run a float network"),
         (["backbone.form=concat"], "a concatenation"),
         (["dataset.image_size=512"], "a global pool over"),
+        (["conversion.device=SixNodesIPv2"], "SixNodesIPv2, of Akida v2, for generation 1"),
         (["dataset=ham10000", "dataset.root=nowhere"], "nowhere"),
     ],
 )

@@ -43,6 +43,13 @@ def processors(layer: akida.Layer) -> list[Any]:
     return [part for part in layer.mapping.nps if part.type not in OUTSIDE] if layer.mapping else []
 
 
+def input_size(layer: akida.Layer) -> tuple[int, int, int]:
+    """(W, H, C) of the map that a layer reads; of the first one, where it reads several."""
+    sizes = layer.input_dims
+    width, height, channels = sizes[0] if isinstance(sizes[0], list | tuple) else sizes
+    return int(width), int(height), int(channels)
+
+
 def components(layer: akida.Layer) -> str:
     """What a mapped layer runs on, such as ``CNP1`` or ``CNP1, SKIP_DMA_STORE``."""
     mapping = layer.mapping
@@ -61,7 +68,7 @@ def sram_bytes(program: akida.Model) -> int:
 
 
 def _layer_bytes(layer: akida.Layer) -> int:
-    width = max(int(layer.input_dims[0]), 1)
+    width = max(input_size(layer)[0], 1)
     total = 0.0
     for part in processors(layer):
         shape = getattr(part.spatial_partition, "shape", None)
@@ -104,7 +111,7 @@ def _shrink(layer: akida.Layer) -> str:
     parts = processors(layer)
     strips = len({(part.spatial_partition.x, part.spatial_partition.y) for part in parts})
     groups = len({part.start_neuron for part in parts})
-    width, height, channels = (int(size) for size in layer.input_dims)
+    width, height, channels = input_size(layer)
     reasons = []
     if strips > 1:
         reasons.append(f"its map of {height}x{width}x{channels} is cut into {strips}: smaller or narrower")
