@@ -8,17 +8,18 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.utilities import rank_zero_only
 
 from qana.callback import ConversionEvaluation, RunContext
 from qana.console import console
-from qana.evaluation import RunInfo, print_summary, write_data_files
-from qana.provenance import config_hash, environment, git_state, package_versions
+from qana.conversion.rehearsal import rehearse
+from qana.end_of_run import run_info, write_provenance
+from qana.evaluation import print_summary, write_data_files
+from qana.provenance import config_hash, package_versions
 from qana.tracking.sweep import parent_run_id
-from qana.tracking.tracked_run import TrackedRun
 
 # Constructor arguments that come from the stages before, and so must not stand in a YAML file.
 SUPPLIED: dict[str, set[str]] = {"backbone": {"num_classes"}}
@@ -47,9 +48,10 @@ def run(cfg: DictConfig) -> dict[str, Any]:
     tracking = instantiate(cfg.tracking)
     target.check(network, quantization, source.image_shape)  # illegal for the chip? fail now
     splits = source.load()
+    rank_zero_only(rehearse)(target, network, quantization, source.image_shape)
 
     folder = Path(config["output_dir"])
-    _write_provenance(folder, config)
+    write_provenance(folder, config)
     write_data_files(folder, splits)
     tags = {"overrides": " ".join(HydraConfig.get().overrides.task), "config_hash": config_hash(config)}
     with tracking.run(config["name"], params=config, tags=tags, parent=parent_run_id()) as tracked:
@@ -62,7 +64,7 @@ def run(cfg: DictConfig) -> dict[str, Any]:
             float_network=network,
             quantization=quantization,
             context=RunContext(
-                folder, config, _run_info(tracked, config, started), started_s, package_versions()
+                folder, config, run_info(tracked.run_id, config, started), started_s, package_versions()
             ),
         )
         training.fit(
@@ -76,24 +78,3 @@ def run(cfg: DictConfig) -> dict[str, Any]:
     report: dict[str, Any] = json.loads((folder / "report.json").read_text())
     print_summary(report, report_path=folder / "report.html", ui_command=tracking.ui_command())
     return report
-
-
-def _write_provenance(folder: Path, config: dict[str, Any]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    (folder / "environment.json").write_text(json.dumps(environment(), indent=2) + "\n")
-
-
-def _run_info(tracked: TrackedRun, config: dict[str, Any], started: str) -> RunInfo:
-    sha, dirty = git_state()
-    return RunInfo(
-        id=tracked.run_id,
-        name=config["name"],
-        config_hash=config_hash(config),
-        git_sha=sha,
-        dirty=dirty,
-        seed=config["seed"],
-        started=started,
-        duration_s=0.0,
-        status="RUNNING",
-    )

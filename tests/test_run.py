@@ -6,6 +6,7 @@ import pytest
 from command_line import Ended
 
 SMALL = ["training=debug", "dataset.images=105", "dataset.image_size=32", "evaluation.bootstrap_samples=100"]
+UNTRIED = "conversion.dry_run=false"
 NARROW = [
     "backbone.stem_channels=4",
     "backbone.widths=[8,8,8]",
@@ -18,9 +19,8 @@ NARROW = [
 def test_second_generation_runs_8_bits(tmp_path, backbone):
     # One epoch on layers of a few channels leaves some of them dead, which is not what is tested here.
     narrow = ["conversion.max_dead_share=1", *NARROW] if backbone == "qana" else []
-    ended = Ended(
-        tmp_path, ["conversion=akida2", "quantization=w8a8", f"backbone={backbone}", *SMALL, *narrow]
-    )
+    chip = ["conversion=akida2", "quantization=w8a8", UNTRIED]
+    ended = Ended(tmp_path, [*chip, f"backbone={backbone}", *SMALL, *narrow])
     assert ended.code == 0, ended.err
     assert ended.report["conversion"]["agreement"] == 1.0
     assert ended.report["mapping"]["hardware_only"] is True
@@ -35,7 +35,7 @@ def test_float_run_ends_with_the_float_stage(tmp_path):
 
 def test_failed_conversion_keeps_the_trained_model(tmp_path):
     """A program that is not accepted: the run is FAILED, says why in one line, and its checkpoint is safe."""
-    ended = Ended(tmp_path, ["conversion.max_saturated_share=0", *SMALL, *NARROW])
+    ended = Ended(tmp_path, ["conversion.max_saturated_share=0", UNTRIED, *SMALL, *NARROW])
     assert ended.code == 2
     assert "the network does not sit on the chip well" in ended.err.splitlines()[0]
     (run,) = ended.runs()
@@ -45,13 +45,21 @@ def test_failed_conversion_keeps_the_trained_model(tmp_path):
 
 
 def test_conversion_past_its_limit_is_one_line(tmp_path):
-    ended = Ended(tmp_path, ["conversion.timeout_s=1", *SMALL, *NARROW])
+    ended = Ended(tmp_path, ["conversion.timeout_s=1", UNTRIED, *SMALL, *NARROW])
     assert ended.code == 1
     assert "passed its limit of 1 s" in ended.err
     assert "Traceback" not in ended.err
     (run,) = ended.runs()
     assert run.info.status == "FAILED"
     assert "checkpoint.ckpt" in ended.artifacts(run)
+
+
+def test_untrained_network_is_taken_to_the_chip_before_its_training(tmp_path):
+    ended = Ended(tmp_path, ["conversion.timeout_s=0.01", *SMALL, *NARROW])
+    assert ended.code == 1
+    assert "before training: the conversion passed its limit of 0.01 s" in ended.err
+    assert "conversion.dry_run=false" in ended.err
+    assert not (tmp_path / "qana_runs").exists()
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from qana.command.outcome import DONE, FAILED, USER_ERROR
 from qana.conversion.capabilities import Offence
 from qana.conversion.child import ConversionError
 from qana.conversion.dry_run import LOG, DryRun, dry_run
+from qana.conversion.rehearsal import how, last_words
 from qana.conversion.target import AkidaTarget, NoTarget
 from qana.errors import QanaError
 from qana.quantization.scheme import Quantization
@@ -158,12 +159,10 @@ def _as_offence(refusal: QanaError) -> Offence:
 
 
 def _as_crash(crash: ConversionError, target: AkidaTarget, log: Path) -> Offence:
-    lines = log.read_text(errors="replace").split("\n") if log.exists() else []
-    last_words = next((line for line in reversed(lines) if line.strip()), "nothing")
     limits = target.limits
     return Offence(
         module=CRASHED,
-        found=f"{str(crash).partition(' while')[0]}; its last words: {last_words.strip()}",
+        found=f"{how(crash)}; its last words: {last_words(log)}",
         allowed=f"an end within {limits.timeout_s:g} s and {limits.memory_gib:g} GiB",
         rewrite="choose another conversion or device, or take the network apart until it maps",
     )

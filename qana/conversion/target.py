@@ -54,6 +54,7 @@ class AkidaTarget:
         max_error_lsb: largest difference between torch and Akida in any layer, in units of the last bit.
         max_saturated_share: largest share of a layer's outputs at the top of their range.
         max_dead_share: largest share of a layer's channels that are zero on all compared images.
+        dry_run: whether an untrained network is taken to the chip before its training begins.
         timeout_s: wall-clock limit of each child process.
         memory_gib: memory limit of each child process.
     """
@@ -74,12 +75,14 @@ class AkidaTarget:
         max_error_lsb: float,
         max_saturated_share: float,
         max_dead_share: float,
+        dry_run: bool,
         timeout_s: float,
         memory_gib: float,
     ) -> None:
         self.name, self.generation, self.form = name, generation, form
         self.device, self.nodes = device, nodes
         self.batch_size, self.compared_images = batch_size, compared_images
+        self.dry_run = dry_run
         self.thresholds = Thresholds(
             min_agreement=min_agreement,
             max_error_lsb=max_error_lsb,
