@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import akida
 
@@ -32,13 +33,42 @@ def map_program(folder: Path) -> None:
         program.map(built, hw_only=True)
     except (RuntimeError, ValueError) as error:
         raise _does_not_fit(program, name, len(built.mesh.nps), " ".join(str(error).split())) from error
-    facts = {**describe_mapping(program, name), "advice": []}
-    # Written before the advice, which maps again, and mapping can take the process down.
-    (folder / "mapping.json").write_text(json.dumps(facts))
+    facts = {**describe_mapping(program, name), "mode": "AllNps", "advice": []}
+    # Written before more is tried, which maps again, and mapping can take the process down.
+    _write(folder, facts)
     if facts["passes"] > 1:
-        available = facts["nps_available"]
-        facts["advice"] = advise(mapped_amply(program), passes=facts["passes"], available=available)
-        (folder / "mapping.json").write_text(json.dumps(facts))
+        facts = in_fewer_passes(program, built, facts)
+        _write(folder, facts)
+        facts["advice"] = advise(
+            mapped_amply(program), passes=facts["passes"], available=facts["nps_available"]
+        )
+        _write(folder, facts)
+
+
+def in_fewer_passes(program: akida.Model, device: akida.Device, facts: dict[str, Any]) -> dict[str, Any]:
+    """Map with as few processors as possible and describe that, where it saves passes; else return `facts`.
+
+    The SDK's default mode hands out all processors, which can make a pass out of what would fit the last one.
+
+    Args:
+        program: mapped in the default mode; left as it is.
+        device: the same.
+        facts: of the default mode.
+    """
+    frugal = akida.Model(layers=program.layers)
+    try:
+        frugal.map(device, hw_only=True, mode=akida.MapMode.Minimal)
+    except (RuntimeError, ValueError):
+        return facts
+    tried = {**describe_mapping(frugal, facts["device"]), "mode": "Minimal", "advice": []}
+    return tried if tried["passes"] < facts["passes"] else facts
+
+
+def _write(folder: Path, facts: dict[str, Any]) -> None:
+    """Replace the file as a whole: the process may die at any time."""
+    partial = folder / "mapping.partial"
+    partial.write_text(json.dumps(facts))
+    partial.replace(folder / "mapping.json")
 
 
 def _does_not_fit(program: akida.Model, name: str, available: int, sdk: str) -> QanaError:

@@ -95,7 +95,10 @@ def advise(amply: akida.Model | None, *, passes: int, available: int) -> list[st
     again = f"the device is programmed {passes} times for every image"
     if amply is None:
         return [f"{again}: one pass does not fit"]
-    short = f"one pass needs {needed_nps(amply)} neural processors, the device has {available}"
+    needed = needed_nps(amply)
+    if needed <= available:
+        return [f"{again}: {needed} of its {available} neural processors would do, but not of these kinds"]
+    short = f"one pass needs {needed} neural processors, the device has {available}"
     return [f"{again}: {short}", *shrink(amply)]
 
 

@@ -61,6 +61,7 @@ class MappingReport:
         external_memory_bytes: memory beside the chip in use; None where the SDK does not tell.
         nps_available: neural processors of the device; None where the SDK does not tell.
         components: layer name to the kind of neural processor it runs on, such as ``CNP1``.
+        mode: of the mapper: ``AllNps``, its default, or ``Minimal`` where that takes fewer passes.
         advice: what to shrink when the program takes more than one pass or does not fit.
         failure: how the mapper ended before it was done; every number above is 0 then. None otherwise.
     """
@@ -76,6 +77,7 @@ class MappingReport:
     external_memory_bytes: int | None = None
     nps_available: int | None = None
     components: Mapping[str, str] = field(default_factory=dict)
+    mode: str = "AllNps"
     advice: tuple[str, ...] = ()
     failure: str | None = None
 

@@ -42,7 +42,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "conversion.damage.flips": FLIPS,
     "mapping": (
         "device", "sequences", "passes", "nps", "program_bytes", "hardware_only", "nps_available",
-        "nps_by_layer", "components", "sram_bytes", "external_memory_bytes", "advice", "failure",
+        "nps_by_layer", "components", "sram_bytes", "external_memory_bytes", "mode", "advice", "failure",
     ),
     "cost": ("macs", "synops", "activation_sparsity", "footprint_bytes", "latency_ms", "energy_mj"),
     "cost.latency_ms": _ESTIMATE,

@@ -23,7 +23,7 @@ from qana.evaluation.metrics import Difference, StageMetrics, agreement
 from qana.evaluation.stages import converted_stage, in_ladder_order
 
 # What is only known of a program that was placed on the device.
-PLACED = ("sequences", "passes", "nps", "program_bytes", "hardware_only")
+PLACED = ("sequences", "passes", "nps", "program_bytes", "hardware_only", "mode")
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ import pytest
 from akida_programs import GLOBAL, chain, layer, max_pool, stem
 
 from qana.conversion.child import Limits
-from qana.conversion.map_job import map_program
+from qana.conversion.map_job import in_fewer_passes, map_program
 from qana.conversion.mapping import map_in_child, read_mapping
+from qana.conversion.mapping_facts import describe_mapping
 from qana.errors import QanaError
 
 PATIENT = Limits(timeout_s=120, memory_gib=2)
@@ -63,6 +64,7 @@ def test_small_program_is_described_layer_by_layer(mapped, generation, device):
     assert (report.sequences, report.passes) == (1, 1)
     assert report.advice == ()
     assert report.failure is None
+    assert report.mode == "AllNps"
     assert list(report.nps_by_layer) == ["stem", "body", "pooled", "head"]
     assert report.nps == sum(report.nps_by_layer.values()) <= report.nps_available
     assert report.nps_by_layer["stem"] == 0  # it has hardware of its own
@@ -144,6 +146,17 @@ def test_advice_names_the_layers_that_are_split_and_why(mapped):
     assert "wide0 takes" in text
     assert "its map of 48x48x128 is cut into" in text
     assert "its 128 filters are spread over" in text
+
+
+def test_frugal_mode_of_the_mapper_is_taken_where_it_saves_passes():
+    """`qana_m` at 128x128 is such a program on six nodes. It takes a minute to make, so here one is claimed."""
+    program, device = many(1, 40), akida.AKD1500()
+    program.map(device, hw_only=True)
+    honest = {**describe_mapping(program, "AKD1500"), "mode": "AllNps", "advice": []}
+    assert in_fewer_passes(program, device, honest) == honest
+    taken = in_fewer_passes(program, device, {**honest, "passes": honest["passes"] + 1})
+    assert taken["mode"] == "Minimal"
+    assert taken["passes"] == honest["passes"]
 
 
 def test_skip_nested_in_a_skip_takes_the_mapper_down_and_is_a_reported_result(job):

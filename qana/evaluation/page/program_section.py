@@ -51,6 +51,7 @@ def _facts(mapping: Report, conversion: Report) -> str:
             ("Device", text(mapping["device"])),
             ("Neural processors", _processors(mapping)),
             ("Sequences, passes", f"{count(mapping['sequences'])}, {count(mapping['passes'])}"),
+            ("Mapper mode", text(mapping["mode"])),
             ("Hardware only", {True: "yes", False: "no", None: ABSENT}[mapping["hardware_only"]]),
             ("Program", _size(mapping["program_bytes"])),
             ("SRAM", _size(mapping["sram_bytes"])),
