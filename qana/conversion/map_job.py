@@ -39,9 +39,7 @@ def map_program(folder: Path) -> None:
     if facts["passes"] > 1:
         facts = in_fewer_passes(program, built, facts)
         _write(folder, facts)
-        facts["advice"] = advise(
-            mapped_amply(program), passes=facts["passes"], available=facts["nps_available"]
-        )
+        facts["advice"] = advise(mapped_amply(program), built, passes=facts["passes"])
         _write(folder, facts)
 
 

@@ -6,6 +6,7 @@ Runs in child processes only. Source: ``layer.mapping``, ``sequence.passes`` and
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import akida
@@ -82,24 +83,39 @@ def needed_nps(amply: akida.Model) -> int:
     return sum(len(processors(layer)) for layer in amply.layers)
 
 
-def advise(amply: akida.Model | None, *, passes: int, available: int) -> list[str]:
+def needed_skip_channels(amply: akida.Model) -> int:
+    """Channels of the skip DMA that a program takes: one for every map that waits to be merged."""
+    return sum(len(layer.mapping.skipdma_stores) for layer in amply.layers if layer.mapping)
+
+
+def skip_channels(device: akida.Device) -> int:
+    """Maps that can wait at a time; the SDK tells it in the text of each DMA alone."""
+    told = (re.search(r"num_channels=(\d+)", repr(dma)) for dma in device.mesh.skip_dmas)
+    return sum(int(found.group(1)) for found in told if found)
+
+
+def advise(amply: akida.Model | None, device: akida.Device, *, passes: int) -> list[str]:
     """What to shrink so that a program fits one pass; nothing where it does.
 
     Args:
         amply: the program with as few processors as it can do with, where it could be mapped so.
-        passes: it takes on the device.
-        available: processors of the device.
+        device: the program is mapped on.
+        passes: it takes there.
     """
     if passes <= 1:
         return []
     again = f"the device is programmed {passes} times for every image"
     if amply is None:
         return [f"{again}: one pass does not fit"]
-    needed = needed_nps(amply)
-    if needed <= available:
-        return [f"{again}: {needed} of its {available} neural processors would do, but not of these kinds"]
-    short = f"one pass needs {needed} neural processors, the device has {available}"
-    return [f"{again}: {short}", *shrink(amply)]
+    needed, available = needed_nps(amply), len(device.mesh.nps)
+    if needed > available:
+        short = f"one pass needs {needed} neural processors, the device has {available}"
+        return [f"{again}: {short}", *shrink(amply)]
+    needed, available = needed_skip_channels(amply), skip_channels(device)
+    if needed > available:
+        short = f"one pass needs {needed} skip channels, the device has {available}"
+        return [f"{again}: {short}", "fewer concatenations and additions, or conversion.device=minimal"]
+    return [f"{again}: its processors would do for one pass, but the mapper did not find it"]
 
 
 def shrink(amply: akida.Model) -> list[str]:

@@ -71,6 +71,25 @@ def chain(*layers, seed=0):
     return filled(program, seed)
 
 
+def ghosts(count):
+    """As many ghost modules in a row: a layer, and a concatenation with the depthwise one behind it."""
+    program = akida.Model()
+    last = stem(2, 64)
+    program.add(last)
+    for number in range(count):
+        transition = layer(2, "convolution", f"transition{number}", stride=1 + number % 2)
+        primary = layer(2, "convolution", f"primary{number}", kernel=1)
+        cheap = layer(2, "depthwise", f"cheap{number}")
+        joined = akida.Concatenate(name=f"concat{number}")
+        program.add(transition, [last])
+        program.add(primary, [transition])
+        program.add(cheap, [primary])
+        program.add(joined, [primary, cheap])
+        last = joined
+    program.add(layer(2, "convolution", "end", kernel=1), [last])
+    return filled(program)
+
+
 def nested_skip():
     """A merge that reads another merge: the smallest network that the mapper was seen to die of."""
     program = akida.Model()

@@ -148,8 +148,20 @@ def test_advice_names_the_layers_that_are_split_and_why(mapped):
     assert "its 128 filters are spread over" in text
 
 
+def test_merges_beyond_the_skip_channels_are_what_the_advice_names(mapped):
+    """Six nodes keep four maps waiting at a time; every concatenation lets one wait."""
+    assert mapped(programs.ghosts(4), "SixNodesIPv2").passes == 1
+    report = mapped(programs.ghosts(5), "SixNodesIPv2")
+    assert report.passes == 2
+    assert report.advice == (
+        "the device is programmed 2 times for every image: one pass needs 5 skip channels, the device has 4",
+        "fewer concatenations and additions, or conversion.device=minimal",
+    )
+    assert mapped(programs.ghosts(5), "minimal").passes == 1
+
+
 def test_frugal_mode_of_the_mapper_is_taken_where_it_saves_passes():
-    """`qana_m` at 128x128 is such a program on six nodes. It takes a minute to make, so here one is claimed."""
+    """No small program does that: here it is claimed that the default took a pass more."""
     program, device = many(1, 40), akida.AKD1500()
     program.map(device, hw_only=True)
     honest = {**describe_mapping(program, "AKD1500"), "mode": "AllNps", "advice": []}
