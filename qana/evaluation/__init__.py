@@ -5,6 +5,7 @@ from qana.evaluation.cost import AkidaCostModel, Board, Cost
 from qana.evaluation.data_files import write_data_files
 from qana.evaluation.estimate import Estimate
 from qana.evaluation.evaluation import Evaluation
+from qana.evaluation.generic_energy import GenericEnergy
 from qana.evaluation.metrics import StageMetrics, agreement, paired_difference_ci, stage_metrics
 from qana.evaluation.page import write_html
 from qana.evaluation.predictions import Predictions, read_predictions, write_predictions
@@ -20,6 +21,7 @@ __all__ = [
     "Cost",
     "Estimate",
     "Evaluation",
+    "GenericEnergy",
     "Predictions",
     "QuantizationInfo",
     "RunInfo",

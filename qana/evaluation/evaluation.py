@@ -123,7 +123,7 @@ class Evaluation:
             stages=stages,
             conversion=self._conversion(conversion, logits, splits),
             mapping=conversion.mapping if conversion else None,
-            cost=self._cost(conversion),
+            cost=self._cost(conversion, splits),
             host=self._host(float_network, splits),
             strata=strata_block(logits, splits.test, splits.classes, self._bootstrap),
             external_test=external,
@@ -203,10 +203,12 @@ class Evaluation:
             seed=self.seed,
         )
 
-    def _cost(self, conversion: Conversion | None) -> Cost | None:
+    def _cost(self, conversion: Conversion | None, splits: Splits) -> Cost | None:
         if conversion is None or conversion.mapping.failure is not None:
             return None  # neither latency nor energy is known of a program without a place on the device
-        return self.cost.estimate(conversion.layers, conversion.mapping, conversion.target)
+        return self.cost.estimate(
+            conversion.layers, conversion.mapping, conversion.target, image_shape=splits.image_shape
+        )
 
     def _host(self, network: nn.Module | None, splits: Splits) -> Any:
         if network is None:
