@@ -3,6 +3,7 @@
 from qana.evaluation.contract import check_report
 from qana.evaluation.cost import AkidaCostModel, Board, Cost
 from qana.evaluation.data_files import write_data_files
+from qana.evaluation.device_meter import DeviceMeter
 from qana.evaluation.estimate import Estimate
 from qana.evaluation.evaluation import Evaluation
 from qana.evaluation.generic_energy import GenericEnergy
@@ -19,6 +20,7 @@ __all__ = [
     "BackboneInfo",
     "Board",
     "Cost",
+    "DeviceMeter",
     "Estimate",
     "Evaluation",
     "GenericEnergy",

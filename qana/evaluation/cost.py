@@ -14,8 +14,8 @@ a visual-wake-words network and a keyword spotter. They come from the four Akida
 latency of an image is within 5 % of the boards for these and the visual-wake-words network in both
 mappings, and 17 % and 23 % too low for the keyword spotter, which takes 0.1 to 0.3 ms: below a millisecond
 expect the true value nearer to the upper bound. What an AKD1000 board adds (floor, host, energy above the
-floor) is fitted to three runs of one network, AkidaNet 0.5 at 224 (`published.fit`). `scripts/fit_cost_model.py`
-repeats the fit, and every report shows the residuals (`published.residuals`).
+floor) is fitted to three runs of one network, AkidaNet 0.5 at 224 (`published.fit`).
+`scripts/fit_cost_model.py` repeats the fit, and every report shows the residuals (`published.residuals`).
 
 What it leaves out: conversion of the input on the host, overlap of layers within one image (the lower
 bound covers it), clock gating.
@@ -66,8 +66,8 @@ class Cost:
         footprint_bytes: weights of all layers at their bit-width.
         latency_ms: one image on its own, core only.
         energy_mj: one image on its own, floor power included.
-        ways: the other ways of running: ``stream`` (core only), and ``wall`` and ``wall_stream`` with the host,
-            where its share of the board's wall time was published.
+        ways: the other ways of running: ``stream`` (core only); where the host's share of the board's wall
+            time was published, ``wall`` and ``wall_stream`` too.
         energy_models: energy by model: ``floor_aware``, ``operations_45nm``, ``memory_45nm``.
         duty_cycle: a day at the configured rate.
         layers: one row per layer of the program, input first.
@@ -187,7 +187,9 @@ class AkidaCostModel:
         synops = sum(layer.synops for layer in done)
         dynamic = board.picojoules_per_synop.times(synops * 1e-9)
         one = Range(dynamic.value, dynamic.low / board.spread, dynamic.high * board.spread)
-        core = self._figures(clocks.first_image, one, board, _CORE, self._latency_source(done, mapping, board))
+        core = self._figures(
+            clocks.first_image, one, board, _CORE, self._latency_source(done, mapping, board)
+        )
         outputs = [elements(layer) for layer in layers]
         zeros = sum(n * layer.output_sparsity for n, layer in zip(outputs, layers, strict=True))
         latencies = [None if layer is None else _ms(self._layer_clocks(layer), board) for layer in work]
@@ -270,8 +272,8 @@ def _at(latency_ms: Range, dynamic_mj: Range, board: Board, time: str, source: s
         latency_ms.modelled(source),
         energy.modelled(
             f"First-order model: floor power x time {time} + energy per synop x synops; floor {floor} mW,"
-            f" {event} pJ per synop, so {dynamic_mj.value:.3g} mJ above the floor. The floor is the idle board,"
-            f" paid for the latency modelled here. {board.origin}"
+            f" {event} pJ per synop, so {dynamic_mj.value:.3g} mJ above the floor. The floor is the idle"
+            f" board, paid for the latency modelled here. {board.origin}"
         ),
     )
 

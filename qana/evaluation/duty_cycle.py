@@ -31,7 +31,10 @@ class DutyCycle:
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain data, shaped as in the report."""
-        found = {"energy_per_day_j": self.energy_per_day_j, "energy_per_day_gated_j": self.energy_per_day_gated_j}
+        found = {
+            "energy_per_day_j": self.energy_per_day_j,
+            "energy_per_day_gated_j": self.energy_per_day_gated_j,
+        }
         return {
             "images_per_s": self.images_per_s,
             "busy_share": self.busy_share,

@@ -3,7 +3,7 @@
 Neither knows the AKD1000: no floor, no clock tree, no host. They stand beside the floor-aware model because
 the literature quotes them, and because the gap between the three is the point.
 
-Operations (Horowitz, ISSCC 2014, 45 nm at 0.9 V): every synaptic operation is a multiplication and an addition.
+Operations (Horowitz, ISSCC 2014, 45 nm at 0.9 V): a synaptic operation is a multiplication and an addition.
 Memory (Lemaire et al. 2022, arXiv 2210.13107, eq. 7 to 15 for event-driven layers): every event reads its
 input, and every weight it meets makes one read of the weight and one read and one write of the
 potential; every neuron reads and writes its potential once more when it fires, and every event out is
@@ -53,7 +53,10 @@ class GenericEnergy:
         self.activation_bits, self.weight_bits = activation_bits, weight_bits
         self.potential_bits = potential_bits
         bits = (activation_bits, weight_bits, potential_bits)
-        if not all(1 <= each <= WORD_BITS for each in bits) or min(sram_picojoules, sram_picojoules_per_bit) < 0:
+        if (
+            not all(1 <= each <= WORD_BITS for each in bits)
+            or min(sram_picojoules, sram_picojoules_per_bit) < 0
+        ):
             raise QanaError(
                 f"constants of the memory model are out of range: bits {bits}, SRAM {sram_picojoules:g} and"
                 f" {sram_picojoules_per_bit:g} pJ",
@@ -66,9 +69,9 @@ class GenericEnergy:
         """Energy of the synaptic operations alone, mJ per image."""
         synops = sum(layer.synops for layer in work)
         return self.operation.times(synops * 1e-9).modelled(
-            f"Operation count: {synops:.4g} synaptic operations x {self.operation} pJ for a multiplication and"
-            " an addition in 45 nm (Horowitz, ISSCC 2014: 8 bits with a 32-bit sum; low: 8-bit sum; high: 32"
-            " bits). No memory, no floor."
+            f"Operation count: {synops:.4g} synops x {self.operation} pJ for a multiplication"
+            " and an addition in 45 nm (Horowitz, ISSCC 2014: 8 bits with a 32-bit sum; low: 8-bit sum;"
+            " high: 32 bits). No memory, no floor."
         )
 
     def with_memory(self, layers: Sequence[LayerReport], work: Sequence[LayerWork | None]) -> Estimate:

@@ -96,7 +96,9 @@ def test_sparser_inputs_cost_less():
     dense = two_layers()
     sparse = (dense[0], dataclasses.replace(dense[1], input_sparsity=0.9))
 
-    first, second = (model().estimate(layers, MAPPING, "chip", image_shape=IMAGE) for layers in (dense, sparse))
+    first, second = (
+        model().estimate(layers, MAPPING, "chip", image_shape=IMAGE) for layers in (dense, sparse)
+    )
 
     assert second.latency_ms.value < first.latency_ms.value
     assert second.energy_mj.value < first.energy_mj.value
@@ -231,9 +233,7 @@ def test_the_memory_of_one_dense_layer_by_hand():
     """8 inputs, half of them zero, to 10 neurons of which all fire: 4 events, 40 synaptic operations."""
     program = (
         layer("InputConvolutional", (1, 1, 8), 0),
-        dataclasses.replace(
-            layer("FullyConnected", (1, 1, 10), 80, input_sparsity=0.5), weight_bytes=40
-        ),
+        dataclasses.replace(layer("FullyConnected", (1, 1, 10), 80, input_sparsity=0.5), weight_bytes=40),
     )
     memory = model().estimate(program, MAPPING, "chip", image_shape=IMAGE).energy_models["memory_45nm"]
 
@@ -264,7 +264,9 @@ def test_a_rate_that_the_chip_does_not_keep_up_with_has_no_energy():
     assert day.as_dict()["energy_per_day_gated_j"] is None
 
 
-@pytest.mark.parametrize(("changes", "said"), [({"images_per_s": 0.0}, "no duty cycle"), ({"frames_per_call": 0}, "none")])
+@pytest.mark.parametrize(
+    ("changes", "said"), [({"images_per_s": 0.0}, "no duty cycle"), ({"frames_per_call": 0}, "none")]
+)
 def test_rates_of_nothing_are_refused(changes, said):
     with pytest.raises(QanaError, match=said) as caught:
         model(**changes)

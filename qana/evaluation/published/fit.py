@@ -55,7 +55,7 @@ def fit(model: AkidaCostModel) -> list[Fitted]:
 
 
 def _host(runs: Sequence[StreamRun], clock_mhz: float) -> list[Fitted]:
-    """What a call takes beyond its clocks: a line over the number of images, and one through each run of ten."""
+    """What a call takes beyond its clocks: a line over the images, and one through each run of ten."""
     images = np.array([run.images for run in runs], dtype=float)
     beyond_ms = np.array([run.wall_ms * run.images - run.clocks / (clock_mhz * 1e3) for run in runs])
     slope, intercept = np.polyfit(images, beyond_ms, 1)

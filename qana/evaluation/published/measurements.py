@@ -112,7 +112,7 @@ def stream_runs() -> list[StreamRun]:
 
 
 def programs() -> dict[Program, list[LayerReport]]:
-    """Layers of every published program; what was not published of a layer is None, its outputs half zeros."""
+    """Layers of every published program; what was not published is None, outputs are half zeros."""
     found = defaultdict(list)
     for row in _rows("layers.csv"):
         shape = (int(row["x"]), int(row["y"]), int(row["channels"]))
