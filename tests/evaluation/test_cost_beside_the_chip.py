@@ -83,7 +83,7 @@ def test_a_report_holds_all_of_the_cost_and_the_page_shows_it(measure, tmp_path)
     assert report["neurobench"]["float"]["synaptic_operations"]["Dense"] > 0
     for heading in (
         "Cost by layer", "Where the time of one image goes", "Where the energy of one image goes",
-        "How far the model can be trusted", "The paper&#x27;s comparison", "NeuroBench",
+        "How far the model can be trusted", "The paper's comparison", "NeuroBench",
         "Float network on this host",
     ):  # fmt: skip
         assert heading in page

@@ -91,7 +91,7 @@ def _grid(scale: _Scale, foot: float, unit: str) -> str:
         line(scale.x(tick), TOP, scale.x(tick), foot, "grid") + label(scale.x(tick), TOP - 10, f"{tick:g}")
         for tick in scale.ticks()
     ]
-    return "".join(parts) + label(scale.right + 12, TOP - 10, unit, "start", "axis")
+    return "".join(parts) + label(scale.right + 24, TOP - 10, unit, "start", "axis")
 
 
 def _bar(

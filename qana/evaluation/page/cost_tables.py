@@ -83,7 +83,7 @@ def energy_model_table(cost: Row) -> str:
             text(MODELS[name]),
             significant(found["value"]),
             tag("span", f"{significant(found['low'])} to {significant(found['high'])}", class_="nowrap"),
-            tag("span", text(found["source"]), class_="source"),
+            tag("span", text("As above." if name == "floor_aware" else found["source"]), class_="source"),
         ]
         for name, found in cost["energy_models"].items()
     ]
@@ -147,6 +147,9 @@ def _estimate(figure: Row) -> str:
 def _reduction(found: Row | None) -> str:
     if found is None:
         return f"{ABSENT} not readable here"
+    if found["value"] < 0:
+        times = [significant(1 - found[end]) for end in ("value", "high", "low")]
+        return f"higher: {times[0]} times it ({times[1]} to {times[2]})"
     return f"{percent(found['value'])} ({percent(found['low'])} to {percent(found['high'])})"
 
 

@@ -142,7 +142,7 @@ def _names(points: Sequence[Point], axes: _Axes, front: Sequence[Point]) -> str:
     taken: list[tuple[float, float, float]] = []
     parts = []
     for point in [*front, *(each for each in points if each not in front)]:
-        x, y, width = axes.x(point.energy_mj) + 11, axes.y(point.score) - 9, LETTER * len(point.name)
+        x, y, width = axes.x(point.energy_mj) + 11, axes.y(point.score) + 20, LETTER * len(point.name)
         if x + width > WIDTH:
             x -= width + 22
         if any(abs(y - there) < 16 and x < end and begin < x + width for begin, end, there in taken):
