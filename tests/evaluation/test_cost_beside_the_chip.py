@@ -14,6 +14,12 @@ from qana.evaluation.page.pareto_chart import Point, pareto_chart, pareto_front
 from qana.evaluation.paper_cost import PAPER, paper_block
 
 
+@pytest.fixture(autouse=True)
+def few_resamples(evaluation):
+    """The intervals of the scores are no matter here."""
+    evaluation.bootstrap_samples = 100
+
+
 def network():
     return nn.Sequential(
         nn.Conv2d(3, 2, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 7)

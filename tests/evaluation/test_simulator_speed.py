@@ -8,8 +8,15 @@ from pathlib import Path
 import akida
 import fabricated_run
 import numpy as np
+import pytest
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(evaluation):
+    """The intervals of the scores are no matter here."""
+    evaluation.bootstrap_samples = 100
 
 
 def simulated(path):
