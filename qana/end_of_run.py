@@ -99,7 +99,7 @@ class EndOfRun:
             stages.update(conversion.logits)
         if isinstance(network, QuantizedNetwork) and "torch" not in stages:
             stages["torch"] = torch_logits(network, images, batch_size=EVAL_BATCH)
-        report = self._measure(reference, stages, conversion)
+        report = self._measure(reference, network, stages, conversion)
         self.tracked.log_metrics(report_metrics(report))
         self.tracked.set_tags(report_tags(report))
         return report
@@ -121,7 +121,9 @@ class EndOfRun:
             return None
         return self.target.convert(network, images=images, folder=self.context.folder)
 
-    def _measure(self, reference: Network, stages: Stages, conversion: Conversion | None) -> dict[str, Any]:
+    def _measure(
+        self, reference: Network, network: nn.Module, stages: Stages, conversion: Conversion | None
+    ) -> dict[str, Any]:
         size = complexity(reference, self.splits.image_shape)
         quantization = self.quantization
         of_test, of_external = by_side(self.splits, stages)
@@ -141,6 +143,7 @@ class EndOfRun:
             conversion=conversion,
             incremental=None,
             versions=self.context.versions,
+            quantized_network=network if isinstance(network, QuantizedNetwork) else None,
         )
 
 

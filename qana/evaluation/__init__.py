@@ -3,8 +3,10 @@
 from qana.evaluation.contract import check_report
 from qana.evaluation.cost import AkidaCostModel, Board, Cost
 from qana.evaluation.data_files import write_data_files
+from qana.evaluation.device_meter import DeviceMeter
 from qana.evaluation.estimate import Estimate
 from qana.evaluation.evaluation import Evaluation
+from qana.evaluation.generic_energy import GenericEnergy
 from qana.evaluation.metrics import StageMetrics, agreement, paired_difference_ci, stage_metrics
 from qana.evaluation.page import write_html
 from qana.evaluation.predictions import Predictions, read_predictions, write_predictions
@@ -18,8 +20,10 @@ __all__ = [
     "BackboneInfo",
     "Board",
     "Cost",
+    "DeviceMeter",
     "Estimate",
     "Evaluation",
+    "GenericEnergy",
     "Predictions",
     "QuantizationInfo",
     "RunInfo",

@@ -16,6 +16,29 @@ _AUDIT = ("shared_groups", "siblings", "near_duplicates", "pairs", "max_hamming"
 _PAIR = ("first", "second", "first_split", "second_split", "hamming", "pixel_distance", "same_group")
 _CHANGE = ("value", "ci95")
 _ESTIMATE = ("value", "low", "high", "provenance", "source")
+_FIGURES = ("latency_ms", "energy_mj")
+# Ways of running beside the headline's one image in the core, and energy by model: see `cost`.
+WAYS = ("stream", "wall", "wall_stream")
+ENERGY_MODELS = ("floor_aware", "operations_45nm", "memory_45nm")
+_NEUROBENCH = (
+    "footprint",
+    "connection_sparsity",
+    "activation_sparsity",
+    "activation_sparsity_by_layer",
+    "synaptic_operations",
+)
+_HOST_RUN = (
+    "runtime",
+    "device",
+    "on_gpu",
+    "batch",
+    "runs",
+    "p50_ms",
+    "p95_ms",
+    "p99_ms",
+    "images_per_s",
+    "energy_mj",
+)
 _KEYS: dict[str, tuple[str, ...]] = {
     "": (
         "schema", "run", "dataset", "backbone", "quantization", "stages", "conversion", "mapping", "cost",
@@ -47,9 +70,24 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "cost": ("macs", "synops", "activation_sparsity", "footprint_bytes", "latency_ms", "energy_mj"),
     "cost.latency_ms": _ESTIMATE,
     "cost.energy_mj": _ESTIMATE,
+    "cost.ways.stream": _FIGURES,
+    "cost.ways.wall": _FIGURES,
+    "cost.ways.wall_stream": _FIGURES,
+    **{f"cost.ways.{way}.{figure}": _ESTIMATE for way in WAYS for figure in _FIGURES},
+    "cost.modelled": _FIGURES,
+    **{f"cost.modelled.{figure}": _ESTIMATE for figure in _FIGURES},
+    "cost.energy_models": ENERGY_MODELS,
+    **{f"cost.energy_models.{name}": _ESTIMATE for name in ENERGY_MODELS},
+    "cost.duty_cycle": ("images_per_s", "busy_share", "energy_per_day_j", "energy_per_day_gated_j"),
     "host": ("device", "latency_ms", "energy_mj"),
     "host.latency_ms": ("p50", "p95"),
+    "paper": (
+        "paper", "latency_ms", "energy_mj", "host", "host_latency_ms", "host_energy_mj", "latency_reduction",
+        "energy_reduction",
+    ),
     "host.energy_mj": ("value", "provenance"),
+    "neurobench.float": _NEUROBENCH,
+    "neurobench.quantized": _NEUROBENCH,
     "strata": ("stages", "min_groups", "attributes"),
     "external_test": (
         "name", "fingerprint", "size", "class_counts", "absent_classes", "shared_images", "audit", "skipped",
@@ -67,6 +105,19 @@ _DAMAGE = ("support", "groups", "few", "flips", "recall_change", "f1_change")
 # What a report keeps of each layer of the program: the facts that its acceptance rests on.
 LAYER_FACTS = ("name", "max_error_lsb", "saturated_share", "dead_share", "headroom_bits")
 _ROWS = {
+    "host.runs": _HOST_RUN,
+    "cost.layers": (
+        "name",
+        "kind",
+        "nps",
+        "events",
+        "macs",
+        "macs_done",
+        "macs_skipped",
+        "latency_ms",
+        "energy_uj",
+    ),
+    "cost.residuals": ("network", "target", "run", "quantity", "published", "modelled", "error"),
     "conversion.layers": LAYER_FACTS,
     "dataset.skipped": _SKIPPED,
     "dataset.audit.pairs": _PAIR,
@@ -78,7 +129,15 @@ _NULLABLE = (
     "conversion", "conversion.macro_f1_drop", "conversion.damage", "mapping", "cost", "host",
     "host.energy_mj",
 )  # fmt: skip
-_OPTIONAL = {"": ("strata", "external_test", "incremental")}
+_OPTIONAL = {
+    "": ("cost_absent", "paper", "neurobench", "strata", "external_test", "incremental"),
+    "cost": (
+        "ways", "energy_models", "duty_cycle", "layers", "clock_mhz", "frames_per_call", "residuals",
+        "measured", "modelled",
+    ),
+    "host": ("runs", "absent"),
+    "host.latency_ms": ("p99",),
+}  # fmt: skip
 
 
 def check_report(report: Mapping[str, Any]) -> None:
@@ -196,7 +255,9 @@ def _count_problems(report: Mapping[str, Any]) -> Iterator[str]:
 def _value_problems(report: Mapping[str, Any]) -> Iterator[str]:
     if report.get("schema") != SCHEMA:
         yield f"schema is {report.get('schema')!r}, not {SCHEMA}"
-    for path in ("cost.latency_ms", "cost.energy_mj", "host.energy_mj"):
+    figures = [f"cost.ways.{way}.{figure}" for way in WAYS for figure in _FIGURES]
+    models = [f"cost.energy_models.{name}" for name in ENERGY_MODELS]
+    for path in ("cost.latency_ms", "cost.energy_mj", "host.energy_mj", *figures, *models):
         block = lookup(report, path)
         if isinstance(block, Mapping) and block.get("provenance") not in PROVENANCES:
             yield f"{path}.provenance is {block.get('provenance')!r}, not one of {list(PROVENANCES)}"

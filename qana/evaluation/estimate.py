@@ -46,6 +46,22 @@ class Range:
     def __str__(self) -> str:
         return f"{self.value:g} [{self.low:g}, {self.high:g}]"
 
+    def plus(self, other: Range) -> Range:
+        """The sum, bound by bound: as wide as if both were wrong in the same direction."""
+        return Range(self.value + other.value, self.low + other.low, self.high + other.high)
+
+    def times(self, factor: float) -> Range:
+        """Every bound `factor` times; `factor` must not be negative."""
+        return Range(self.value * factor, self.low * factor, self.high * factor)
+
+    def by(self, other: Range) -> Range:
+        """The product of two positive ranges."""
+        return Range(self.value * other.value, self.low * other.low, self.high * other.high)
+
+    def modelled(self, source: str) -> Estimate:
+        """As a figure of the report."""
+        return Estimate(self.value, self.low, self.high, "modelled", source)
+
 
 def as_range(numbers: Sequence[float], key: str) -> Range:
     """Read ``[value, low, high]`` from a config.

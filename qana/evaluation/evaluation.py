@@ -15,10 +15,12 @@ from qana.conversion.product import Conversion
 from qana.dataset.splits import External, ImageSet, Splits
 from qana.errors import QanaError
 from qana.evaluation.bootstrap import Bootstrap
-from qana.evaluation.cost import AkidaCostModel, Cost
+from qana.evaluation.cost import AkidaCostModel
+from qana.evaluation.cost_block import cost_block
 from qana.evaluation.damage import damage_block
 from qana.evaluation.data_files import write_data_files
 from qana.evaluation.dataset_block import external_block
+from qana.evaluation.device_meter import DeviceMeter
 from qana.evaluation.host import measure_host
 from qana.evaluation.metrics import (
     Difference,
@@ -27,7 +29,9 @@ from qana.evaluation.metrics import (
     require_finite,
     stage_metrics,
 )
+from qana.evaluation.neurobench import neurobench_metrics
 from qana.evaluation.page import write_html
+from qana.evaluation.paper_cost import paper_block
 from qana.evaluation.predictions import predictions_of, write_predictions
 from qana.evaluation.report import (
     BackboneInfo,
@@ -43,6 +47,7 @@ from qana.evaluation.strata_block import strata_block
 StageLogits = Mapping[str, NDArray[np.float32]]
 
 REPORT_JSON, REPORT_HTML = "report.json", "report.html"
+NEUROBENCH_BATCH = 32
 PREDICTIONS, PREDICTIONS_EXTERNAL = "predictions.parquet", "predictions_external.parquet"
 
 
@@ -52,14 +57,27 @@ class Evaluation:
     Args:
         bootstrap_samples: resamples of every interval, at least 100.
         seed: of the bootstrap.
-        host_runs: timed batch-1 forward passes of the float network.
-        host_warmup: passes before timing.
+        host_runs: timed calls of the float network, per runtime and batch size.
+        host_warmup: calls before timing.
+        host_batches: images per call; the first one leads the report.
+        neurobench_images: test images on which sparsity and synaptic operations are counted.
         cost: model of latency and energy on the chip.
+        device: measures an attached device.
     """
 
     def __init__(
-        self, *, bootstrap_samples: int, seed: int, host_runs: int, host_warmup: int, cost: AkidaCostModel
+        self,
+        *,
+        bootstrap_samples: int,
+        seed: int,
+        host_runs: int,
+        host_warmup: int,
+        host_batches: Sequence[int],
+        neurobench_images: int,
+        cost: AkidaCostModel,
+        device: DeviceMeter,
     ) -> None:
+        _require_batches(host_batches, neurobench_images)
         if bootstrap_samples < 100 or host_runs < 1 or host_warmup < 0:
             raise QanaError(
                 f"evaluation asks for {bootstrap_samples} bootstrap samples, {host_runs} host runs"
@@ -70,7 +88,8 @@ class Evaluation:
                 fix="leave out these overrides: the defaults are 1000, 50 and 10",
             )
         self.bootstrap_samples, self.seed = bootstrap_samples, seed
-        self.host_runs, self.host_warmup, self.cost = host_runs, host_warmup, cost
+        self.host_runs, self.host_warmup, self.host_batches = host_runs, host_warmup, list(host_batches)
+        self.neurobench_images, self.cost, self.device = neurobench_images, cost, device
 
     def measure(
         self,
@@ -86,6 +105,7 @@ class Evaluation:
         conversion: Conversion | None,
         incremental: Mapping[str, Any] | None,
         versions: Mapping[str, str],
+        quantized_network: nn.Module | None = None,
     ) -> dict[str, Any]:
         """Measure a finished run and write what it found.
 
@@ -104,17 +124,21 @@ class Evaluation:
             conversion: the product of the conversion stage, or None.
             incremental: the block of the incremental stage, or None.
             versions: package name to version, for the page.
+            quantized_network: as trained, for its NeuroBench metrics; None leaves them out.
 
         Returns:
             The report, as written.
 
         Raises:
-            QanaError: logits that are not finite, or a target the cost model has no constants for.
+            QanaError: logits that are not finite. What keeps a cost from being known is told in the report
+                (`cost_absent`): the scores stand.
             ValueError: the external test and its logits do not belong together.
         """
         logits = {stage: stage_logits[stage] for stage in in_ladder_order(stage_logits)}
         external = self._external(splits, logits, external_logits)
         stages = self._score(logits, splits.test, splits.classes)
+        cost, absent = self._cost(conversion, splits, folder)
+        host = self._host(float_network, splits)
         report = build_report(
             run=run,
             splits=splits,
@@ -123,8 +147,11 @@ class Evaluation:
             stages=stages,
             conversion=self._conversion(conversion, logits, splits),
             mapping=conversion.mapping if conversion else None,
-            cost=self._cost(conversion),
-            host=self._host(float_network, splits),
+            cost=cost,
+            cost_absent=absent,
+            host=host,
+            paper=paper_block(cost, host),
+            neurobench=self._neurobench(float_network, quantized_network, splits),
             strata=strata_block(logits, splits.test, splits.classes, self._bootstrap),
             external_test=external,
             incremental=incremental,
@@ -203,15 +230,47 @@ class Evaluation:
             seed=self.seed,
         )
 
-    def _cost(self, conversion: Conversion | None) -> Cost | None:
+    def _cost(
+        self, conversion: Conversion | None, splits: Splits, folder: Path
+    ) -> tuple[dict[str, Any] | None, str | None]:
         if conversion is None or conversion.mapping.failure is not None:
-            return None  # neither latency nor energy is known of a program without a place on the device
-        return self.cost.estimate(conversion.layers, conversion.mapping, conversion.target)
+            return None, None  # nothing is known of a program without a place on the device
+        return cost_block(conversion, splits, model=self.cost, meter=self.device, folder=folder)
 
-    def _host(self, network: nn.Module | None, splits: Splits) -> Any:
+    def _host(self, network: nn.Module | None, splits: Splits) -> dict[str, Any] | None:
         if network is None:
             return None
-        return measure_host(network, splits.image_shape, runs=self.host_runs, warmup=self.host_warmup)
+        return measure_host(
+            network,
+            splits.image_shape,
+            batches=self.host_batches,
+            runs=self.host_runs,
+            warmup=self.host_warmup,
+        ).as_dict()
+
+    def _neurobench(
+        self, float_network: nn.Module | None, quantized_network: nn.Module | None, splits: Splits
+    ) -> dict[str, Any] | None:
+        images = np.asarray(splits.test.images[: self.neurobench_images])
+        networks = {"float": float_network, "quantized": quantized_network}
+        found = {
+            name: neurobench_metrics(network, images, batch_size=NEUROBENCH_BATCH).as_dict()
+            for name, network in networks.items()
+            if network is not None and len(images)
+        }
+        return {"images": len(images), **found} if found else None
+
+
+def _require_batches(host_batches: Sequence[int], neurobench_images: int) -> None:
+    if not host_batches or min(host_batches) < 1 or neurobench_images < 1:
+        raise QanaError(
+            f"the host is timed with batches of {list(host_batches)}, NeuroBench counts on"
+            f" {neurobench_images} images",
+            where=f"evaluation.host_batches = {list(host_batches)},"
+            f" evaluation.neurobench_images = {neurobench_images}",
+            allowed="at least one batch size, each at least 1, and at least one image",
+            fix="leave out these overrides: the defaults are [1, 32] and 64",
+        )
 
 
 def _require_external(

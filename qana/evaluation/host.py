@@ -2,45 +2,46 @@
 
 from __future__ import annotations
 
+import copy
 import platform
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from qana.evaluation.rapl import POWERCAP, EnergyCounter
+from qana.conversion.host.nvml import GpuEnergyCounter, nvml_library
+from qana.conversion.host.onnx_timing import time_onnx
+from qana.conversion.host.rapl import POWERCAP, EnergyCounter
+from qana.conversion.host.timing import Counter, HostRun, time_calls
+from qana.errors import StageFailedError
 
 
 @dataclass(frozen=True)
 class HostMeasurement:
-    """Batch-1 cost of the float network, measured on this host.
+    """Cost of the float network, measured on this host.
 
     Attributes:
-        device: processor or GPU name, with the number of threads for a processor.
-        p50_ms: median latency.
-        p95_ms: 95th percentile of the latency.
-        energy_mj: mean energy per image of the processor packages (everything that ran on them included);
-            None where the counters cannot be read or the network ran on a GPU: never guessed.
+        runs: every runtime, device and batch size; the first is torch where the network is, batch 1. Energy
+            is None where no counter can be read: never guessed.
+        absent: what could not be measured, and why, one line each.
     """
 
-    device: str
-    p50_ms: float
-    p95_ms: float
-    energy_mj: float | None
+    runs: tuple[HostRun, ...]
+    absent: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain data, shaped as in the report."""
-        energy = None if self.energy_mj is None else {"value": self.energy_mj, "provenance": "measured"}
+        """The same as plain data, shaped as in the report: the first run on top."""
+        first = self.runs[0].as_dict()
         return {
-            "device": self.device,
-            "latency_ms": {"p50": self.p50_ms, "p95": self.p95_ms},
-            "energy_mj": energy,
+            "device": first["device"],
+            "latency_ms": {end: first[f"{end}_ms"] for end in ("p50", "p95", "p99")},
+            "energy_mj": first["energy_mj"],
+            "runs": [run.as_dict() for run in self.runs],
+            "absent": list(self.absent),
         }
 
 
@@ -48,32 +49,83 @@ def measure_host(
     network: nn.Module,
     image_shape: tuple[int, int, int],
     *,
+    batches: Sequence[int],
     runs: int,
     warmup: int,
     powercap: Path = POWERCAP,
 ) -> HostMeasurement:
-    """Time `runs` forward passes of one image after `warmup` passes that are not counted.
+    """Time `runs` calls of every batch size, with torch and ONNX Runtime, on the CPU and on a GPU.
 
     Args:
-        network: takes (1, 3, H, W) float32; timed in eval mode on the device of its parameters.
+        network: takes (N, 3, H, W) float32; timed in eval mode where its parameters are, and on a CUDA device
+            where there is one.
         image_shape: (H, W, 3).
-        runs: timed passes, at least 1.
-        warmup: passes before.
+        batches: images per call; the first one leads the report.
+        runs: timed calls, at least 1.
+        warmup: calls before.
         powercap: folder of the Linux power-capping interface, which holds the energy counters.
     """
-    device = next(network.parameters()).device
+    at_home = next(network.parameters()).device
+    found = [_torch_run(network, image_shape, batch, runs, warmup, at_home, powercap) for batch in batches]
+    absent: list[str] = []
+    if at_home.type == "cpu":
+        try:
+            found += time_onnx(
+                copy.deepcopy(network),
+                image_shape,
+                batches=batches,
+                runs=runs,
+                warmup=warmup,
+                device=found[0].device,
+                powercap=powercap,
+            )
+        except (StageFailedError, ImportError) as error:
+            absent.append(f"ONNX Runtime was not timed: {error}")
+        if torch.cuda.is_available():
+            gpu = torch.device("cuda")
+            there = copy.deepcopy(network).to(gpu)
+            found += [_torch_run(there, image_shape, batch, runs, warmup, gpu, powercap) for batch in batches]
+    if all(run.energy_mj is None for run in found):
+        absent.append("energy was not measured: no counter of this host can be read (RAPL, NVML)")
+    return HostMeasurement(tuple(found), tuple(absent))
+
+
+def _torch_run(
+    network: nn.Module,
+    image_shape: tuple[int, int, int],
+    batch: int,
+    runs: int,
+    warmup: int,
+    device: torch.device,
+    powercap: Path,
+) -> HostRun:
     height, width, channels = image_shape
-    image = torch.rand(1, channels, height, width, generator=torch.Generator().manual_seed(0)).to(device)
-    counter = EnergyCounter(powercap) if device.type == "cpu" else None
+    images = torch.rand(batch, channels, height, width, generator=torch.Generator().manual_seed(0))
+    images = images.to(device)
+
+    def call() -> None:
+        network(images)
+        if images.is_cuda:
+            torch.cuda.synchronize(device)
+
     with _eval_mode(network), torch.inference_mode():
-        for _ in range(warmup):
-            _forward_ms(network, image)
-        before_uj = counter.read_uj() if counter else None
-        latencies = [_forward_ms(network, image) for _ in range(runs)]
-        spent_uj = counter.spent_uj(before_uj) if counter and before_uj is not None else None
-    p50, p95 = np.percentile(latencies, [50, 95])
-    energy_mj = None if spent_uj is None else spent_uj / 1e3 / runs
-    return HostMeasurement(_device_name(device), float(p50), float(p95), energy_mj)
+        return time_calls(
+            call,
+            runtime=f"torch {torch.__version__.partition('+')[0]}",
+            device=_device_name(device),
+            on_gpu=device.type == "cuda",
+            batch=batch,
+            runs=runs,
+            warmup=warmup,
+            counter=_counter(device, powercap),
+        )
+
+
+def _counter(device: torch.device, powercap: Path) -> Counter:
+    if device.type == "cuda":
+        uuid = str(torch.cuda.get_device_properties(device).uuid)
+        return GpuEnergyCounter(uuid if uuid.startswith("GPU-") else f"GPU-{uuid}", nvml_library())
+    return EnergyCounter(powercap)
 
 
 @contextmanager
@@ -84,14 +136,6 @@ def _eval_mode(network: nn.Module) -> Iterator[None]:
         yield
     finally:
         network.train(was_training)
-
-
-def _forward_ms(network: nn.Module, image: Tensor) -> float:
-    start_s = time.perf_counter()
-    network(image)
-    if image.is_cuda:
-        torch.cuda.synchronize(image.device)
-    return (time.perf_counter() - start_s) * 1e3
 
 
 def _device_name(device: torch.device) -> str:

@@ -15,10 +15,8 @@ from numpy.typing import NDArray
 from qana.conversion.product import Conversion, MappingReport
 from qana.dataset.splits import Splits
 from qana.evaluation.contract import LAYER_FACTS, SCHEMA, check_report
-from qana.evaluation.cost import Cost
 from qana.evaluation.dataset_block import dataset_block
 from qana.evaluation.files import write_text_atomically
-from qana.evaluation.host import HostMeasurement
 from qana.evaluation.metrics import Difference, StageMetrics, agreement
 from qana.evaluation.stages import converted_stage, in_ladder_order
 
@@ -100,8 +98,11 @@ def build_report(
     stages: Mapping[str, StageMetrics],
     conversion: Mapping[str, Any] | None,
     mapping: MappingReport | None,
-    cost: Cost | None,
-    host: HostMeasurement | None,
+    cost: Mapping[str, Any] | None,
+    cost_absent: str | None,
+    host: Mapping[str, Any] | None,
+    paper: Mapping[str, Any] | None,
+    neurobench: Mapping[str, Any] | None,
     strata: Mapping[str, Any] | None,
     external_test: Mapping[str, Any] | None,
     incremental: Mapping[str, Any] | None,
@@ -109,8 +110,8 @@ def build_report(
     """Put the findings of a run into the shape of the contract.
 
     `conversion` is what `conversion_block` returns, `strata` what `strata_block`, `external_test` what
-    `external_block`. Blocks that a run does not have are None in the report; these two and `incremental`
-    are absent instead. NaN and infinity become None.
+    `external_block`, `cost` what `cost_block`, `paper` what `paper_block`. Blocks that a run does not have
+    are None in the report, but absent from `cost_absent` to `incremental`. NaN and infinity become None.
 
     Raises:
         ValueError: the result does not follow the contract.
@@ -124,10 +125,17 @@ def build_report(
         "stages": {name: stages[name].as_dict() for name in in_ladder_order(stages)},
         "conversion": conversion,
         "mapping": mapping_block(mapping) if mapping else None,
-        "cost": cost.as_dict() if cost else None,
-        "host": host.as_dict() if host else None,
+        "cost": cost,
+        "host": host,
     }
-    extra = {"strata": strata, "external_test": external_test, "incremental": incremental}
+    extra = {
+        "cost_absent": cost_absent,
+        "paper": paper,
+        "neurobench": neurobench,
+        "strata": strata,
+        "external_test": external_test,
+        "incremental": incremental,
+    }
     report |= {name: block for name, block in extra.items() if block is not None}
     report = _plain(report)
     check_report(report)

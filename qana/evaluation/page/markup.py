@@ -77,6 +77,11 @@ def small(words: str) -> str:
     return tag("small", text(words), class_="ci")
 
 
+def badge(provenance: str) -> str:
+    """How a figure came about: measured or modelled."""
+    return tag("span", text(provenance), class_=f"badge {provenance}")
+
+
 def few_badge(few: bool) -> str:
     """Marks what too few independent cases speak for."""
     return f" {tag('span', 'few', class_='badge status')}" if few else ""
