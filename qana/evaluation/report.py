@@ -105,12 +105,13 @@ def build_report(
     strata: Mapping[str, Any] | None,
     external_test: Mapping[str, Any] | None,
     incremental: Mapping[str, Any] | None,
+    snn: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Put the findings of a run into the shape of the contract.
 
     `conversion` is what `conversion_block` returns, `strata` what `strata_block`, `external_test` what
-    `external_block`. Blocks that a run does not have are None in the report; these two and `incremental`
-    are absent instead. NaN and infinity become None.
+    `external_block`, `snn` what `spiking_block`. Blocks that a run does not have are None in the report;
+    these three and `incremental` are absent instead. NaN and infinity become None.
 
     Raises:
         ValueError: the result does not follow the contract.
@@ -127,7 +128,7 @@ def build_report(
         "cost": cost.as_dict() if cost else None,
         "host": host.as_dict() if host else None,
     }
-    extra = {"strata": strata, "external_test": external_test, "incremental": incremental}
+    extra = {"strata": strata, "external_test": external_test, "incremental": incremental, "snn": snn}
     report |= {name: block for name, block in extra.items() if block is not None}
     report = _plain(report)
     check_report(report)
