@@ -26,7 +26,7 @@ def test_a_neuron_keeps_what_it_has_above_its_threshold():
     current=st.floats(-2, 4, width=32),
     threshold=st.floats(0.25, 4, width=32),
     start=st.sampled_from([0.0, 0.25, 0.5]),
-    steps=st.integers(1, 40),
+    steps=st.integers(1, 24),
 )
 def test_the_number_of_spikes_is_a_clipped_and_quantized_relu(current, threshold, start, steps):
     level = current * steps / threshold + start

@@ -62,7 +62,7 @@ def _spiking_verdict(found: Report) -> str:
     low, high = drop["ci95"]
     return (
         f"spiking for {found['time_steps']} steps: same class as the float network on"
-        f" {percent(found['agreement'])}, macro F1 drop {points(drop['value'])} points"
+        f" {percent(found['agreement'])} of test images, macro F1 drop {points(drop['value'])} points"
         f" (95 % interval {points(low)} to {points(high)})"
     )
 
