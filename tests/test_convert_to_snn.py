@@ -26,6 +26,7 @@ def logits(folder, stage):
     return np.stack(rows[rows["stage"] == stage].sort_values("image_id")["logits"])
 
 
+@pytest.mark.slow
 def test_the_very_float_network_of_a_quantized_run_spikes(store, monkeypatch):
     folder, run_id = store
     monkeypatch.chdir(folder)
@@ -40,6 +41,7 @@ def test_the_very_float_network_of_a_quantized_run_spikes(store, monkeypatch):
     assert report["snn"]["synops"] > 0
 
 
+@pytest.mark.slow
 def test_the_grid_of_a_quantized_run_is_not_taken_along(store, monkeypatch, capsys):
     folder, run_id = store
     monkeypatch.chdir(folder)

@@ -44,9 +44,9 @@ def test_spikes_and_synaptic_operations_of_two_layers_are_counted_by_hand():
 def test_rates_approach_the_clipped_float_network(kind):
     network = folded(kind)
     thresholds = balanced_thresholds(network, pixels(16, seed=1), 99.9)
-    seen = images(2)
-    wanted = torch_logits(clipped(network, thresholds), seen, batch_size=2)
-    said = run(SpikingNetwork(network, thresholds, 0.5), seen, 8, 128).logits
+    seen = images(4)
+    wanted = torch_logits(clipped(network, thresholds), seen, batch_size=4)
+    said = run(SpikingNetwork(network, thresholds, 0.5), seen, 16, 256).logits
     early, late = (np.abs(logits - wanted).max() for logits in said)
     assert np.ptp(wanted, axis=0).min() > 0.05
     assert late < early / 4  # where the error of a rate is one spike in T
@@ -56,10 +56,10 @@ def test_rates_approach_the_clipped_float_network(kind):
 @pytest.mark.parametrize("kind", ["qana-concat", "akidanet-concat", "vgg_small-concat"])
 def test_without_a_clip_rates_approach_the_float_network_itself(kind):
     """At the 100th percentile, of the very images that are shown, nothing is clipped."""
-    network, seen = folded(kind), images(2)
-    thresholds = balanced_thresholds(network, pixels(2, seed=7), 100.0)
-    wanted = torch_logits(network, seen, batch_size=2)
-    said = run(SpikingNetwork(network, thresholds, 0.5), seen, 128).logits[0]
+    network, seen = folded(kind), images(4)
+    thresholds = balanced_thresholds(network, pixels(4, seed=7), 100.0)
+    wanted = torch_logits(network, seen, batch_size=4)
+    said = run(SpikingNetwork(network, thresholds, 0.5), seen, 256).logits[0]
     assert np.abs(said - wanted).max() < 0.05 * np.ptp(wanted)
     assert (said.argmax(1) == wanted.argmax(1)).all()
 
