@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytorch_lightning as pl
 
 from qana.backbone.network import Network
-from qana.conversion import AkidaTarget, NoTarget
+from qana.conversion import AkidaTarget, NoTarget, SnnTarget
 from qana.dataset.splits import Splits
 from qana.end_of_run import EndOfRun, RunContext
 from qana.evaluation import Evaluation
@@ -20,7 +20,7 @@ class ConversionEvaluation(pl.Callback):
     """Rides on the last phase of training and acts when its best weights are back.
 
     Args:
-        target: the chip, or none.
+        target: the chip, a spiking network, or none.
         evaluation: scores, costs and report.
         tracked: the MLflow run.
         splits: the data.
@@ -32,7 +32,7 @@ class ConversionEvaluation(pl.Callback):
     def __init__(
         self,
         *,
-        target: AkidaTarget | NoTarget,
+        target: AkidaTarget | NoTarget | SnnTarget,
         evaluation: Evaluation,
         tracked: TrackedRun,
         splits: Splits,

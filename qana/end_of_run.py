@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from qana.backbone.network import Network, complexity
-from qana.conversion import AkidaTarget, Conversion, NoTarget
+from qana.conversion import AkidaTarget, Conversion, NoTarget, SnnTarget
 from qana.conversion.parity import torch_logits
+from qana.conversion.snn.product import Spiking
 from qana.dataset.splits import Splits
 from qana.evaluation import BackboneInfo, Evaluation, QuantizationInfo, RunInfo
 from qana.provenance import config_hash, environment, git_state
 from qana.quantization import Quantization, QuantizedNetwork
-from qana.tracking.report_metrics import report_metrics, report_tags
+from qana.tracking.report_metrics import metrics_over_time, report_metrics, report_tags
 from qana.tracking.tracked_run import TrackedRun
 
 EVAL_BATCH = 128
@@ -58,7 +59,7 @@ class EndOfRun:
     """Saves a trained network, converts it, measures every stage and reports.
 
     Attributes:
-        target: the chip, or none.
+        target: the chip, a spiking network, or none.
         evaluation: scores, costs and report.
         tracked: the MLflow run.
         splits: the data.
@@ -66,7 +67,7 @@ class EndOfRun:
         context: see `RunContext`.
     """
 
-    target: AkidaTarget | NoTarget
+    target: AkidaTarget | NoTarget | SnnTarget
     evaluation: Evaluation
     tracked: TrackedRun
     splits: Splits
@@ -99,8 +100,13 @@ class EndOfRun:
             stages.update(conversion.logits)
         if isinstance(network, QuantizedNetwork) and "torch" not in stages:
             stages["torch"] = torch_logits(network, images, batch_size=EVAL_BATCH)
-        report = self._measure(reference, network, stages, conversion)
+        spiking = self._spike(reference, images)
+        if spiking is not None:
+            stages["snn"] = spiking.logits
+        report = self._measure(reference, network, stages, conversion, spiking)
         self.tracked.log_metrics(report_metrics(report))
+        for step, metrics in metrics_over_time(report):
+            self.tracked.log_metrics(metrics, step=step)
         self.tracked.set_tags(report_tags(report))
         return report
 
@@ -117,12 +123,22 @@ class EndOfRun:
         self.tracked.log_artifact(path)
 
     def _convert(self, network: nn.Module, images: NDArray[np.uint8]) -> Conversion | None:
-        if not isinstance(network, QuantizedNetwork):
+        if not isinstance(network, QuantizedNetwork) or isinstance(self.target, SnnTarget):
             return None
         return self.target.convert(network, images=images, folder=self.context.folder)
 
+    def _spike(self, reference: Network, images: NDArray[np.uint8]) -> Spiking | None:
+        if not isinstance(self.target, SnnTarget):
+            return None
+        return self.target.convert(reference, training=self.splits.train.images, images=images)
+
     def _measure(
-        self, reference: Network, network: nn.Module, stages: Stages, conversion: Conversion | None
+        self,
+        reference: Network,
+        network: nn.Module,
+        stages: Stages,
+        conversion: Conversion | None,
+        spiking: Spiking | None,
     ) -> dict[str, Any]:
         size = complexity(reference, self.splits.image_shape)
         quantization = self.quantization
@@ -141,6 +157,7 @@ class EndOfRun:
             stage_logits=of_test,
             external_logits=of_external,
             conversion=conversion,
+            spiking=spiking.first(len(self.splits.test)) if spiking else None,
             incremental=None,
             versions=self.context.versions,
             quantized_network=network if isinstance(network, QuantizedNetwork) else None,

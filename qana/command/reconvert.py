@@ -12,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from qana.command.require_chip import require_chip
+from qana.command.require_chip import require_conversion
 from qana.command.retarget import Route, find_route
 from qana.command.trained_network import load_trained
 from qana.console import console
@@ -41,7 +41,7 @@ def reconvert(record: RecordedRun, cfg: DictConfig) -> dict[str, Any]:
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     console.rule(f"[bold]{config['name']}[/bold]")
     source = instantiate(cfg.dataset, split_file=str(record.split_file))
-    target, quantization = require_chip(instantiate(cfg.conversion)), instantiate(cfg.quantization)
+    target, quantization = require_conversion(instantiate(cfg.conversion)), instantiate(cfg.quantization)
     evaluation, tracking = instantiate(cfg.evaluation), instantiate(cfg.tracking)
     route = find_route(record, load_trained(record, source), quantization, target.form)
     target.check(route.float_network, quantization, source.image_shape)  # before any image is decoded

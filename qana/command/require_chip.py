@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from qana.conversion import AkidaTarget, NoTarget
+from qana.conversion import AkidaTarget, NoTarget, SnnTarget
 from qana.errors import QanaError
 
 
-def require_chip(target: AkidaTarget | NoTarget) -> AkidaTarget:
+def require_conversion(target: AkidaTarget | NoTarget | SnnTarget) -> AkidaTarget | SnnTarget:
+    """Give the target back, a chip or a spiking network, or refuse where there is none.
+
+    Raises:
+        QanaError: there is nothing to convert for.
+    """
+    return target if isinstance(target, SnnTarget) else require_chip(target)
+
+
+def require_chip(target: AkidaTarget | NoTarget | SnnTarget) -> AkidaTarget:
     """Give the target back, or refuse where there is none.
 
     Raises:
         QanaError: the target is no chip.
     """
-    if isinstance(target, NoTarget):
+    if not isinstance(target, AkidaTarget):
         raise QanaError(
             "there is no target to convert for",
             where=f"conversion = {target.name}",

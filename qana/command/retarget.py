@@ -20,6 +20,7 @@ from qana.tracking.recorded_run import RecordedRun
 # Of the largest logit: what rounding costs where a value is lifted far above zero and lowered again.
 TOLERANCE = 1e-3
 AS_TRAINED = "the trained quantized network, unchanged"
+AS_FLOAT = "the trained float network, unchanged"
 REQUANTIZED = "requantized after training: expect some loss"
 
 
@@ -42,7 +43,7 @@ class Route:
     text: str
 
     def network(self, splits: Splits, *, seed: int) -> nn.Module:
-        """The quantized network for the target.
+        """The network for the target: quantized, unless the target takes a float one.
 
         Args:
             splits: images of the training side set the ranges of a network that is quantized anew.
@@ -51,10 +52,11 @@ class Route:
         Raises:
             StageFailedError: the rewritten float network does not say what the trained one says.
         """
+        if self.quantization is None:
+            return self.float_network
         if not self.requantized:
             assert self.trained.quantized is not None
             return self.trained.quantized
-        assert self.quantization is not None
         drawn = calibration_images(splits, self.quantization.calibration_images, seed=seed)
         images = torch.from_numpy(drawn).permute(0, 3, 1, 2).float().contiguous()  # (N, 3, H, W), 0 to 255
         trained, form = self.trained.float_network, self.float_network.form
@@ -78,6 +80,8 @@ def find_route(
     Raises:
         QanaError: the float network has no such form.
     """
+    if quantization is None:  # nothing is quantized, and a target without integers runs either form
+        return Route(trained, None, trained.float_network, False, AS_FLOAT)
     if trained.fits(quantization, form):
         return Route(trained, quantization, trained.float_network, False, AS_TRAINED)
     own = trained.float_network

@@ -9,9 +9,18 @@ from qana.conversion.product import Conversion, LayerReport, MappingReport
 
 if TYPE_CHECKING:
     from qana.conversion.no_target import NoTarget
+    from qana.conversion.snn.target import SnnTarget
     from qana.conversion.target import AkidaTarget
 
-__all__ = ["AkidaTarget", "Conversion", "ConversionError", "LayerReport", "MappingReport", "NoTarget"]
+__all__ = [
+    "AkidaTarget",
+    "Conversion",
+    "ConversionError",
+    "LayerReport",
+    "MappingReport",
+    "NoTarget",
+    "SnnTarget",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -24,4 +33,8 @@ def __getattr__(name: str) -> Any:
         from qana.conversion.no_target import NoTarget
 
         return NoTarget
+    if name == "SnnTarget":
+        from qana.conversion.snn.target import SnnTarget
+
+        return SnnTarget
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -94,6 +94,11 @@ _KEYS: dict[str, tuple[str, ...]] = {
         "stages", "agreement",
     ),
     "external_test.audit": _AUDIT,
+    "snn": (
+        "target", "percentile", "calibration_images", "initial_potential", "time_steps", "neurons",
+        "spikes_per_neuron", "synops", "input_macs", "agreement", "macro_f1_drop", "curve", "layers",
+    ),
+    "snn.macro_f1_drop": _CHANGE,
 }  # fmt: skip
 _STAGE = ("accuracy", "macro_f1", "balanced_accuracy", "ece", "macro_auroc", "per_class", "ci95")
 _CLASS = ("precision", "recall", "f1", "support")
@@ -104,6 +109,12 @@ _RECALL = ("recall", "support", "ci95")
 _DAMAGE = ("support", "groups", "few", "flips", "recall_change", "f1_change")
 # What a report keeps of each layer of the program: the facts that its acceptance rests on.
 LAYER_FACTS = ("name", "max_error_lsb", "saturated_share", "dead_share", "headroom_bits")
+_READING = (
+    "time_steps", "accuracy", "macro_f1", "ci95", "agreement", "spikes_per_neuron", "synops",
+)  # fmt: skip
+_SPIKING_LAYER = (
+    "name", "kind", "neurons", "threshold", "spikes", "firing_rate", "synops",
+)  # fmt: skip
 _ROWS = {
     "host.runs": _HOST_RUN,
     "cost.layers": (
@@ -123,6 +134,8 @@ _ROWS = {
     "dataset.audit.pairs": _PAIR,
     "external_test.skipped": _SKIPPED,
     "external_test.audit.pairs": _PAIR,
+    "snn.curve": _READING,
+    "snn.layers": _SPIKING_LAYER,
 }
 # Blocks that a run without conversion, or a host without counters, leaves empty.
 _NULLABLE = (
@@ -130,7 +143,7 @@ _NULLABLE = (
     "host.energy_mj",
 )  # fmt: skip
 _OPTIONAL = {
-    "": ("cost_absent", "paper", "neurobench", "strata", "external_test", "incremental"),
+    "": ("cost_absent", "paper", "neurobench", "strata", "external_test", "incremental", "snn"),
     "cost": (
         "ways", "energy_models", "duty_cycle", "layers", "clock_mhz", "frames_per_call", "residuals",
         "measured", "modelled",
@@ -150,6 +163,7 @@ def check_report(report: Mapping[str, Any]) -> None:
     for path in ("stages", "external_test.stages"):
         problems += _stage_problems(report, path)
     problems += [*_strata_problems(report), *_damage_problems(report), *_count_problems(report)]
+    problems += _spiking_problems(report)
     if problems:
         raise ValueError("report does not follow schema 1: " + "; ".join(problems))
 
@@ -233,6 +247,20 @@ def _damage_problems(report: Mapping[str, Any]) -> Iterator[str]:
         counted = sum(lookup(row, f"flips.{kind}") or 0 for row in rows)
         if counted != total:
             yield f"{path}.per_class adds up to {counted} {kind}, not to flips.{kind} = {total}"
+
+
+def _spiking_problems(report: Mapping[str, Any]) -> Iterator[str]:
+    curve = lookup(report, "snn.curve")
+    if curve is None:
+        return
+    times = [lookup(reading, "time_steps") or 0 for reading in curve]
+    if not times or times != sorted(set(times)) or times[-1] != lookup(report, "snn.time_steps"):
+        yield f"snn.curve has readings at {times}, not ascending up to snn.time_steps"
+        return
+    for metric in ("accuracy", "macro_f1"):
+        last, stage = lookup(curve[-1], metric), lookup(report, f"stages.snn.{metric}")
+        if last != stage:
+            yield f"snn.curve ends with {metric} {last}, but stages.snn.{metric} is {stage}"
 
 
 def _row_problems(report: Mapping[str, Any]) -> Iterator[str]:

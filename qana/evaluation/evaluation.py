@@ -12,6 +12,7 @@ from torch import nn
 
 from qana.console import progress
 from qana.conversion.product import Conversion
+from qana.conversion.snn.product import Spiking
 from qana.dataset.splits import External, ImageSet, Splits
 from qana.errors import QanaError
 from qana.evaluation.bootstrap import Bootstrap
@@ -41,6 +42,7 @@ from qana.evaluation.report import (
     conversion_block,
     write_report_json,
 )
+from qana.evaluation.spiking_block import spiking_block
 from qana.evaluation.stages import float_stage, in_ladder_order
 from qana.evaluation.strata_block import strata_block
 
@@ -106,6 +108,7 @@ class Evaluation:
         incremental: Mapping[str, Any] | None,
         versions: Mapping[str, str],
         quantized_network: nn.Module | None = None,
+        spiking: Spiking | None = None,
     ) -> dict[str, Any]:
         """Measure a finished run and write what it found.
 
@@ -125,6 +128,8 @@ class Evaluation:
             incremental: the block of the incremental stage, or None.
             versions: package name to version, for the page.
             quantized_network: as trained, for its NeuroBench metrics; None leaves them out.
+            spiking: the float network as a spiking one, on the test images; with it, the stages `float` and
+                `snn` too.
 
         Returns:
             The report, as written.
@@ -155,6 +160,7 @@ class Evaluation:
             strata=strata_block(logits, splits.test, splits.classes, self._bootstrap),
             external_test=external,
             incremental=incremental,
+            snn=self._spiking(spiking, logits, splits),
         )
         self._write(folder, report, splits, logits, external_logits)
         layers = conversion.layers if conversion else ()
@@ -216,6 +222,11 @@ class Evaluation:
             return None
         damage = damage_block(logits, splits.test, splits.classes, self._bootstrap)
         return conversion_block(conversion, logits, drop=self._drop(logits, splits), damage=damage)
+
+    def _spiking(self, spiking: Spiking | None, logits: StageLogits, splits: Splits) -> dict[str, Any] | None:
+        if spiking is None:
+            return None
+        return spiking_block(spiking, logits["float"], splits.test, splits.classes, self._bootstrap)
 
     def _drop(self, logits: StageLogits, splits: Splits) -> Difference | None:
         before = float_stage(logits)

@@ -106,12 +106,13 @@ def build_report(
     strata: Mapping[str, Any] | None,
     external_test: Mapping[str, Any] | None,
     incremental: Mapping[str, Any] | None,
+    snn: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Put the findings of a run into the shape of the contract.
 
     `conversion` is what `conversion_block` returns, `strata` what `strata_block`, `external_test` what
-    `external_block`, `cost` what `cost_block`, `paper` what `paper_block`. Blocks that a run does not have
-    are None in the report, but absent from `cost_absent` to `incremental`. NaN and infinity become None.
+    `external_block`, `cost` what `cost_block`, `paper` what `paper_block`, `snn` what `spiking_block`. Blocks
+    that a run does not have are None, but from `cost_absent` to `snn` absent. NaN and infinity become None.
 
     Raises:
         ValueError: the result does not follow the contract.
@@ -135,6 +136,7 @@ def build_report(
         "strata": strata,
         "external_test": external_test,
         "incremental": incremental,
+        "snn": snn,
     }
     report |= {name: block for name, block in extra.items() if block is not None}
     report = _plain(report)

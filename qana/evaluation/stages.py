@@ -1,10 +1,13 @@
-"""The rungs of the stage ladder, from the float network to the chip."""
+"""The rungs of the stage ladder, from the float network to the chip.
+
+`snn` stands beside the ladder: the float network as a spiking one, which goes to no chip.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
 
-STAGES = ("float", "torch", "onnx", "keras", "quantized_keras", "akida")
+STAGES = ("float", "torch", "onnx", "keras", "quantized_keras", "akida", "snn")
 
 
 def in_ladder_order(names: Iterable[str]) -> list[str]:

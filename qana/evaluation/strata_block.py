@@ -39,7 +39,7 @@ def strata_block(
     attributes = strata_of(images)
     if not attributes:
         return None
-    last = next(stage for stage in ("akida", "torch", "float") if stage in logits)
+    last = next(stage for stage in ("akida", "snn", "torch", "float") if stage in logits)
     compared = {stage: logits[stage].argmax(1) for stage in ("float", last) if stage in logits}
     return {
         "stages": list(compared),

@@ -33,6 +33,8 @@ def summary_lines(report: Mapping[str, Any], *, report_path: Path, ui_command: s
     lines = [("split", _split(report["dataset"]))]
     if report["conversion"]:
         lines += _conversion(report)
+    if "snn" in report:
+        lines.append(("spiking", _spiking(report["snn"])))
     cost = report["cost"]
     if cost:
         lines.append(("latency", _estimate(cost["latency_ms"], "ms")))
@@ -91,6 +93,17 @@ def _damage(found: Mapping[str, Any]) -> str:
     return (
         f"worst class {name}: recall {value:+.1f} points (95 % {low:+.1f} to {high:+.1f}{few});"
         f" {sum(flips.values())} of {found['images']} test images flip, {flips['lost']} of them to wrong"
+    )
+
+
+def _spiking(found: Mapping[str, Any]) -> str:
+    drop = found["macro_f1_drop"]
+    low, high = (100 * bound for bound in drop["ci95"])
+    return (
+        f"{found['time_steps']} time steps: macro F1 drop {100 * drop['value']:+.1f} points"
+        f" (95 % {low:+.1f} to {high:+.1f}), {_percent(found['agreement'])} of test images as float;"
+        f" {found['spikes_per_neuron']:.3g} spikes per neuron and {found['synops']:.3g} synaptic operations"
+        " per image"
     )
 
 

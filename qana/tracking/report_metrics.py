@@ -15,6 +15,7 @@ SECTIONS = {
     "cost": "akida",
     "host": "host",
     "incremental": "incremental",
+    "snn": "snn",
 }
 _NOT_IN_A_KEY = re.compile(r"[^\w\-. :/]")  # mlflow.utils.validation, without the separator inside a name
 
@@ -33,6 +34,16 @@ def report_metrics(report: Mapping[str, Any]) -> dict[str, float]:
     if len(keys) != len(set(keys)):
         raise ValueError(f"two numbers of the report share a metric key: {sorted(keys)}")
     return dict(pairs)
+
+
+def metrics_over_time(report: Mapping[str, Any]) -> Iterator[tuple[int, dict[str, float]]]:
+    """The readings of a spiking network: time steps, and metrics such as ``snn/curve/accuracy``.
+
+    MLflow draws them over the steps. Nothing comes where no network spikes.
+    """
+    for reading in (report.get("snn") or {}).get("curve", ()):
+        values = {name: value for name, value in reading.items() if name != "time_steps"}
+        yield reading["time_steps"], dict(_pairs("snn/curve", values))
 
 
 def report_tags(report: Mapping[str, Any]) -> dict[str, str]:

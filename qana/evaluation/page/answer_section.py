@@ -17,6 +17,8 @@ Report = Mapping[str, Any]
 def shown_stages(report: Report) -> list[str]:
     """The trained network and the chip, or what comes closest in a run without conversion."""
     stages = list(report["stages"])
+    if "snn" in stages:
+        return ["float", "snn"]
     return [stage for stage in ("torch", "akida") if stage in stages] or stages[-1:]
 
 

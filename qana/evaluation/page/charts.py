@@ -22,6 +22,7 @@ STAGE_LABELS = {
     "keras": "Keras",
     "quantized_keras": "Keras, quantized",
     "akida": "Akida",
+    "snn": "SNN",
 }
 
 
@@ -136,7 +137,7 @@ def reliability_chart(series: Mapping[str, NDArray[np.float64]]) -> str:
 
 
 def _series_class(stage: str) -> str:
-    return "macro_f1" if stage == "akida" else "accuracy"
+    return "macro_f1" if stage in ("akida", "snn") else "accuracy"
 
 
 def _reliability_line(stage: str, sums: NDArray[np.float64], left: float, top: float, size: float) -> str:

@@ -15,7 +15,7 @@ Report = Mapping[str, Any]
 def per_class(report: Report) -> str:
     """Float against the chip for every class, rarest first."""
     stages = report["stages"]
-    both = (float_stage(stages), "akida")
+    both = (float_stage(stages), "akida", "snn")
     compared = [stage for stage in both if stage and stage in stages] or list(stages)[-1:]
     first = stages[compared[0]]["per_class"]
     names = sorted(first, key=lambda name: (first[name]["support"], name))

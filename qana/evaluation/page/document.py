@@ -20,6 +20,7 @@ from qana.evaluation.page.ladder_section import ladder
 from qana.evaluation.page.lineage_section import lineage
 from qana.evaluation.page.markup import tag, text
 from qana.evaluation.page.program_section import program
+from qana.evaluation.page.spiking_section import spiking
 from qana.evaluation.page.strata_section import strata
 from qana.evaluation.predictions import Predictions
 
@@ -54,6 +55,7 @@ def render_html(
         header(report),
         tag("p", text(_DISCLAIMER), class_="disclaimer"),
         ladder(report),
+        spiking(report),
         per_class(report),
         damage(report),
         strata(report),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from qana.evaluation.page.charts import STAGE_LABELS, network_label
-from qana.evaluation.page.markup import count, percent, points, significant, tag, text
+from qana.evaluation.page.markup import count, percent, points, si, significant, tag, text
 from qana.evaluation.stages import converted_stage
 
 Report = Mapping[str, Any]
@@ -15,7 +15,7 @@ Report = Mapping[str, Any]
 def header(report: Report) -> str:
     """The run's name, what it is and its verdict."""
     run, data = report["run"], report["dataset"]
-    target = report["conversion"]["target"] if report["conversion"] else "no conversion"
+    target = (report["conversion"] or report.get("snn") or {"target": "no conversion"})["target"]
     facts = (
         f"{report['backbone']['name']} on {data['name']}, {_bits(report)}, {target};"
         f" test split by {data['split']['protocol']} ({count(data['sizes']['test'])} images{_siblings(data)})"
@@ -41,6 +41,8 @@ def _bits(report: Report) -> str:
 def verdict(report: Report) -> str:
     """The run in one line: agreement and what the conversion cost."""
     conversion = report["conversion"]
+    if "snn" in report:
+        return _spiking_verdict(report["snn"])
     if conversion is None:
         last = list(report["stages"])[-1]
         return f"{STAGE_LABELS[last]}: macro F1 {percent(report['stages'][last]['macro_f1'])}, not converted"
@@ -55,6 +57,16 @@ def verdict(report: Report) -> str:
     return line if failure is None else f"{line}; not placed on {report['mapping']['device']}: {failure}"
 
 
+def _spiking_verdict(found: Report) -> str:
+    drop = found["macro_f1_drop"]
+    low, high = drop["ci95"]
+    return (
+        f"spiking for {found['time_steps']} steps: same class as the float network on"
+        f" {percent(found['agreement'])} of test images, macro F1 drop {points(drop['value'])} points"
+        f" (95 % interval {points(low)} to {points(high)})"
+    )
+
+
 def _verdict(report: Report) -> str:
     last = list(report["stages"])[-1]
     scores, cost = report["stages"][last], report["cost"]
@@ -65,6 +77,9 @@ def _verdict(report: Report) -> str:
     if report["conversion"]:
         converted = network_label(converted_stage(report["stages"]))
         tiles.append((f"agreement {converted}, Akida", percent(report["conversion"]["agreement"])))
+    if "snn" in report:
+        tiles.append(("agreement float, SNN", percent(report["snn"]["agreement"])))
+        tiles.append(("synaptic operations per image, counted", si(report["snn"]["synops"])))
     if cost:
         for name, key, unit in (("latency", "latency_ms", "ms"), ("energy", "energy_mj", "mJ")):
             tiles.append((f"{name}, {cost[key]['provenance']}", f"{significant(cost[key]['value'])} {unit}"))

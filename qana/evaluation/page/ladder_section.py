@@ -27,7 +27,8 @@ def ladder(report: Report) -> str:
     ]
     head = ["Stage", "Accuracy", "Macro F1", "Balanced accuracy", "Calibration error", "Macro AUROC"]
     caption = "Test scores; 95 % bootstrap intervals, whole lesions drawn with replacement"
-    lead = "The same test images at every stage, from the network before quantization to the chip's integers."
+    way = ", from the network before quantization to the chip's integers" if "akida" in stages else ""
+    lead = f"The same test images at every stage{way}."
     return section(
         "Stage ladder",
         tag("div", ladder_chart(stages), class_="scroll") + table(head, rows, caption=caption),
