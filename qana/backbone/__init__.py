@@ -5,6 +5,7 @@ from qana.backbone.complexity import Complexity, LayerComplexity, complexity, la
 from qana.backbone.mobilenet_v1 import MobileNetV1
 from qana.backbone.network import Network
 from qana.backbone.qana import Qana
+from qana.backbone.resnet_small import ResnetSmall
 from qana.backbone.vgg_small import VggSmall
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "MobileNetV1",
     "Network",
     "Qana",
+    "ResnetSmall",
     "VggSmall",
     "complexity",
     "layer_complexity",

@@ -7,11 +7,12 @@ from torch import nn
 from qana.backbone.attention import AnnealedGate
 from qana.backbone.ghost import GhostModule
 from qana.backbone.network import Network
+from qana.backbone.residual import ResidualBlock
 from qana.backbone.unit import SeparableUnit, Unit
 from qana.conversion.capabilities.units import Place
 
 # What may hold units; anything else is unknown to quantization and deployment.
-COMPOSITES = (GhostModule,)
+COMPOSITES = (GhostModule, ResidualBlock)
 
 
 def places_of(network: nn.Module) -> dict[Unit, Place]:
@@ -19,6 +20,9 @@ def places_of(network: nn.Module) -> dict[Unit, Place]:
     units = [module for module in network.modules() if isinstance(module, Unit)]
     ghosts = [module for module in network.modules() if isinstance(module, GhostModule)]
     branches = {unit for ghost in ghosts for unit in (ghost.primary, ghost.cheap)}
+    for block in network.modules():
+        if isinstance(block, ResidualBlock):
+            branches |= {each for each in (block.shortcut, *block.branch[-1:]) if isinstance(each, Unit)}
     return {
         unit: Place(
             first=index == 0,
@@ -32,8 +36,11 @@ def places_of(network: nn.Module) -> dict[Unit, Place]:
 
 
 def parts_of_units(network: nn.Module) -> set[nn.Module]:
-    """Parts that `unit_faults` answers for, and gates, which fold away with all that is in them."""
-    return {
+    """Parts that `unit_faults` or `residual_faults` answers for, and gates, which fold away with all in them."""
+    residual = [block for block in network.modules() if isinstance(block, ResidualBlock)]
+    around = {block.shortcut for block in residual if isinstance(block.shortcut, nn.Identity)}
+    ways = {part for block in residual for part in (block.branch, block.sum)}
+    return ways | around | {
         part
         for unit in network.modules()
         if isinstance(unit, (Unit, AnnealedGate))
