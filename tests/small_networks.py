@@ -32,8 +32,10 @@ def small_network(name, form, **changes):
         depths=[2, 1],
         features=16,
         activation_bound=4.0,
+        learned_bounds=False,
         ghost_attention="sa_eca",
         transition_attention="se",
+        attention_form="folded",
         gate_ending="annealed",
     )
     return Qana(**{**arguments, **changes})

@@ -6,6 +6,7 @@ from qana.backbone.mobilenet_v1 import MobileNetV1
 from qana.backbone.network import Network
 from qana.backbone.qana import Qana
 from qana.backbone.resnet_small import ResnetSmall
+from qana.backbone.timm_network import TimmNetwork
 from qana.backbone.vgg_small import VggSmall
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Network",
     "Qana",
     "ResnetSmall",
+    "TimmNetwork",
     "VggSmall",
     "complexity",
     "layer_complexity",

@@ -2,7 +2,7 @@
 
 A bounded ReLU is positively homogeneous, clip(x, b) = b * clip(x / b, 1). So a layer's weights can be
 divided by the best clipping value, whatever it is, and the next layer's multiplied by it: the chip's steps
-stay powers of two while the ranges are free. The bound must not fall below 1 either, because quantizeml
+stay powers of two while the ranges are free. A bound that was learned is kept instead. The bound must not fall below 1 either, because quantizeml
 never gives an activation more fractional bits than it has bits (``clamp`` in ``fixed_point.py``).
 """
 
@@ -13,7 +13,9 @@ import math
 import torch
 from torch import Tensor, nn
 
+from qana.backbone.bounded_relu import BoundedReLU
 from qana.backbone.ghost import GhostModule
+from qana.backbone.learned_bound import LearnedBoundReLU
 from qana.backbone.network import Network
 from qana.backbone.residual import ResidualBlock
 from qana.backbone.unit import ConvUnit, SeparableUnit, Unit
@@ -64,12 +66,13 @@ class _Scaled:
 def _calibrate_unit(unit: Unit, x: Tensor, value_bits: int) -> _Scaled:
     if unit.relu is None:
         return _Scaled(unit(x), torch.ones(unit.out_channels))
-    clip = best_clip(_before_pool(unit, x), value_bits)
+    learned = isinstance(unit.relu, LearnedBoundReLU)
+    clip = unit.relu.bound if learned else best_clip(_before_pool(unit, x), value_bits)
     conv = unit.weighted()[-1]
     assert conv.bias is not None
     conv.weight.div_(clip)
     conv.bias.div_(clip)
-    unit.relu.bound = UNIT_BOUND
+    unit.relu = BoundedReLU(UNIT_BOUND)
     return _Scaled(unit(x), torch.full((unit.out_channels,), clip))
 
 
