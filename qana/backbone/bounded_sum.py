@@ -1,4 +1,4 @@
-"""The sum of two maps, cut off at a power of two: how Akida v2 joins a residual branch to what it goes around."""
+"""The sum of two maps, cut off at a power of two: how Akida v2 joins a branch to what it goes around."""
 
 from __future__ import annotations
 

@@ -15,9 +15,9 @@ from qana.backbone.unit import Unit
 class LearnedBoundReLU(BoundedReLU):
     """y = min(max(x, 0), 2**round(e)), with e learned.
 
-    PACT (Choi et al. 2018, arXiv:1805.06085, eq. 1 and 2) learns a real bound by the gradient of the values it
-    clips. Here the bound is 2**e, and e is rounded in the forward pass, so that training only ever sees bounds
-    that the chip has; the gradient passes the rounding unchanged (Bengio et al. 2013, arXiv:1308.3432):
+    PACT (Choi et al. 2018, arXiv:1805.06085, eq. 1 and 2) learns a real bound by the gradient of the values
+    it clips. Here the bound is 2**e, and e is rounded in the forward pass, so that training only ever sees
+    bounds that the chip has; the gradient passes the rounding unchanged (arXiv:1308.3432):
 
     dy/de = 2**round(e) ln 2 where x is clipped, else 0
 
@@ -46,7 +46,7 @@ class LearnedBoundReLU(BoundedReLU):
 def learn_bounds(network: nn.Module) -> None:
     """Let every activation of `network` learn its bound, from the one it has, in place.
 
-    The two ways into a sum keep theirs: the chip aligns them by shifting, so their steps depend on each other.
+    The two ways into a sum keep theirs: the chip aligns them by shifting, so their steps are not free.
     """
     ways = {
         unit

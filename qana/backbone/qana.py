@@ -44,8 +44,8 @@ class Qana(Network):
         transition_attention: gate between stages and before the head, likewise.
         attention_form: ``folded``: gates end as constants inside the convolutions. ``gated``: they stay
             data-dependent, which runs in float only. ``additive``, Akida v2: one ``x + g(x)`` behind each
-            stage (`additive_attention`) in place of the gates on its blocks, behind a 1x1 convolution of its own
-            because a concatenation cannot be the source of a sum; transitions are folded.
+            stage (`additive_attention`) in place of the gates on its blocks, behind a 1x1 convolution of its
+            own, because a concatenation cannot be the source of a sum; transitions are folded.
         gate_ending: how a gate becomes a constant: ``annealed`` in training, or ``cut`` (see `CutGate`).
     """
 

@@ -1,4 +1,4 @@
-"""A small ResNet: basic blocks of two 3x3 convolutions beside a shortcut; the baseline with sums, for Akida v2."""
+"""A small ResNet: two 3x3 convolutions beside a shortcut, again and again; the baseline with sums, for v2."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from qana.backbone.unit import ConvUnit, HeadUnit, Unit
 
 
 class ResnetSmall(Network):
-    """Stages of basic blocks (He et al. 2016, arXiv:1512.03385, section 4.2), each in the form of `ResidualBlock`.
+    """Stages of basic blocks (He et al. 2016, arXiv:1512.03385, section 4.2), each a `ResidualBlock`.
 
-    Where a stage widens or halves the map the shortcut is a strided 1x1 convolution (the paper's option B). The
-    last stage is averaged behind a 1x1 convolution of its own, because an Akida v2 sum has no pool.
+    Where a stage widens or halves the map the shortcut is a strided 1x1 convolution (the paper's option B).
+    The last stage is averaged behind a 1x1 convolution of its own, because an Akida v2 sum has no pool.
 
     Args:
         num_classes: logits.

@@ -34,8 +34,8 @@ class NoTarget:
         """Refuse only what cannot be quantized: whatever torch runs is fine otherwise.
 
         Raises:
-            QanaError: a network that is to be quantized cannot be, or one from elsewhere does not run on images of
-                this size.
+            QanaError: a network that is to be quantized cannot be, or one from elsewhere does not run on
+                images of this size.
         """
         if not isinstance(network, Network):
             _require_answer(network, image_shape)

@@ -42,7 +42,7 @@ def require_same_function(quantized: QuantizedNetwork, pixels: Tensor) -> None:
         raise QanaError(
             f"{len(changed)} block(s) compute something that the chip would not: {listed(changed)}",
             where="backbone",
-            allowed="ConvUnit, SeparableUnit, HeadUnit, GhostModule and ResidualBlock, computing what they declare",
+            allowed="units, GhostModule and ResidualBlock, computing what they declare",
             fix="use these units as they are: padding, operations and order are what their arguments say",
         )
 

@@ -2,8 +2,9 @@
 
 A bounded ReLU is positively homogeneous, clip(x, b) = b * clip(x / b, 1). So a layer's weights can be
 divided by the best clipping value, whatever it is, and the next layer's multiplied by it: the chip's steps
-stay powers of two while the ranges are free. A bound that was learned is kept instead. The bound must not fall below 1 either, because quantizeml
-never gives an activation more fractional bits than it has bits (``clamp`` in ``fixed_point.py``).
+stay powers of two while the ranges are free. A bound that was learned is kept instead. The bound must not
+fall below 1 either, because quantizeml never gives an activation more fractional bits than it has bits
+(``clamp`` in ``fixed_point.py``).
 """
 
 from __future__ import annotations

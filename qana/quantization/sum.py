@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from qana.quantization.grid import ActivationGrid, bounded_grid, floor_through
 
-SUM_BITS = 7  # without a sign, at every bit-width: ``Layer 'add': Output must be 8-bit.`` (mapping, akida 2.19.3)
+# Without a sign, at every bit-width: ``Layer 'add': Output must be 8-bit.`` (mapping, akida 2.19.3).
+SUM_BITS = 7
 
 
 class QuantizedSum(nn.Module):

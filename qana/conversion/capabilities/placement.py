@@ -36,17 +36,21 @@ def places_of(network: nn.Module) -> dict[Unit, Place]:
 
 
 def parts_of_units(network: nn.Module) -> set[nn.Module]:
-    """Parts that `unit_faults` or `residual_faults` answers for, and gates, which fold away with all in them."""
+    """Parts that `unit_faults` or `residual_faults` answers for, and gates, which fold away."""
     residual = [block for block in network.modules() if isinstance(block, ResidualBlock)]
     around = {block.shortcut for block in residual if isinstance(block.shortcut, nn.Identity)}
     ways = {part for block in residual for part in (block.branch, block.sum)}
-    return ways | around | {
-        part
-        for unit in network.modules()
-        if isinstance(unit, (Unit, AnnealedGate))
-        for part in unit.modules()
-        if part is not unit or isinstance(unit, AnnealedGate)
-    }
+    return (
+        ways
+        | around
+        | {
+            part
+            for unit in network.modules()
+            if isinstance(unit, (Unit, AnnealedGate))
+            for part in unit.modules()
+            if part is not unit or isinstance(unit, AnnealedGate)
+        }
+    )
 
 
 def is_frame(network: nn.Module, path: str, module: nn.Module) -> bool:

@@ -16,7 +16,9 @@ from qana.conversion.capabilities.convolution import Found
 from qana.conversion.capabilities.walk import Walk
 
 
-def residual_faults(block: ResidualBlock, blocks: list[nn.Module], generation: int, seen: Walk) -> Iterator[Found]:
+def residual_faults(
+    block: ResidualBlock, blocks: list[nn.Module], generation: int, seen: Walk
+) -> Iterator[Found]:
     """Everything about `block` that an Akida generation does not run, its units aside.
 
     Args:
@@ -53,7 +55,8 @@ def _way_faults(block: ResidualBlock, seen: Walk) -> Iterator[Found]:
         found = f"a branch of {', '.join(others)}" if others else "a branch of nothing"
         yield Found(found, "build the branch from units", "ConvUnits, one behind the other")
     if not isinstance(block.shortcut, (Unit, nn.Identity)):
-        yield Found(f"a shortcut of {type(block.shortcut).__name__}", "use a ConvUnit, or None", "one ConvUnit, or x itself")
+        found = f"a shortcut of {type(block.shortcut).__name__}"
+        yield Found(found, "use a ConvUnit, or None", "one ConvUnit, or x itself")
     around, through = seen.outputs.get(block.shortcut), seen.outputs.get(block.branch)
     if around is not None and through is not None and around != through:
         yield Found(
@@ -83,4 +86,5 @@ def _source_faults(before: nn.Module | None, index: int) -> Iterator[Found]:
 
 def _reader_faults(behind: nn.Module | None) -> Iterator[Found]:
     if behind is None or isinstance(behind, HeadUnit):
-        yield Found("a sum without a convolution behind it", "put a 1x1 ConvUnit behind it", "a convolution behind every sum")
+        rewrite = "put a 1x1 ConvUnit behind it"
+        yield Found("a sum without a convolution behind it", rewrite, "a convolution behind every sum")

@@ -101,7 +101,7 @@ def _own_parts(unit: Unit) -> Iterator[Found]:
     if not isinstance(unit.gate, (AnnealedGate, nn.Identity)):
         yield Found(
             f"a {_gate(unit.gate)} that multiplies two tensors",
-            "choose backbone.attention_form=folded (in a network of your own: AnnealedGate), or attention none",
+            "choose backbone.attention_form=folded (in your own network: AnnealedGate), or attention none",
             "a gate that ends as a constant per channel",
         )
     if unit.relu is not None and not isinstance(unit.relu, BoundedReLU):
