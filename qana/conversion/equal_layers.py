@@ -76,7 +76,7 @@ def residual_as_chain(block: ResidualBlock, bound: float) -> list[Unit]:
 def _beside(unit: ConvUnit, passed: int, *, first: bool) -> ConvUnit:
     """`unit` with `passed` channels in front of its outputs, which go through unchanged.
 
-    The first layer of a branch reads the very channels that it passes on; the others read them beside their own.
+    The first layer of a branch reads the very channels that it passes on, the others have them beside theirs.
     """
     weight, bias = _folded(unit)
     kernels = spread(unit.conv, weight)

@@ -66,7 +66,10 @@ _RECALL = ("recall", "support", "ci95")
 _DAMAGE = ("support", "groups", "few", "flips", "recall_change", "f1_change")
 # What a report keeps of each layer of the program: the facts that its acceptance rests on.
 LAYER_FACTS = ("name", "max_error_lsb", "saturated_share", "dead_share", "headroom_bits")
+# What it keeps of each layer of the network: `qana.backbone.complexity.LayerComplexity`.
+LAYER_COSTS = ("module", "kind", "output_shape", "parameters", "macs", "activation_bytes")
 _ROWS = {
+    "backbone.layers": LAYER_COSTS,
     "conversion.layers": LAYER_FACTS,
     "dataset.skipped": _SKIPPED,
     "dataset.audit.pairs": _PAIR,
@@ -78,7 +81,10 @@ _NULLABLE = (
     "conversion", "conversion.macro_f1_drop", "conversion.damage", "mapping", "cost", "host",
     "host.energy_mj",
 )  # fmt: skip
-_OPTIONAL = {"": ("strata", "external_test", "incremental")}
+_OPTIONAL = {
+    "": ("strata", "external_test", "incremental"),
+    "backbone": ("layers", "peak_activation_bytes"),
+}
 
 
 def check_report(report: Mapping[str, Any]) -> None:

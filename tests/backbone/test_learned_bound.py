@@ -1,4 +1,4 @@
-"""A bound that is learned onto a power of two, and what becomes of it when the network is folded and quantized."""
+"""A bound that is learned onto a power of two, and what folding and quantization make of it."""
 
 import math
 

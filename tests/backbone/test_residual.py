@@ -2,9 +2,8 @@
 
 import pytest
 import torch
-from small_networks import alone, pixels, settled
+from small_networks import alone, pixels, settled, small_network
 
-from qana.backbone import ResnetSmall
 from qana.backbone.additive_attention import additive_attention
 from qana.backbone.bounded_sum import BoundedSum
 from qana.backbone.residual import ResidualBlock
@@ -12,11 +11,8 @@ from qana.backbone.unit import ConvUnit
 from qana.errors import QanaError
 
 
-def small_resnet(**changes):
-    arguments = dict(
-        num_classes=3, form="concat", stem_channels=4, widths=[6, 8], depths=[2, 1], activation_bound=4.0
-    )
-    return ResnetSmall(**{**arguments, **changes})
+def small_resnet(form="concat", **changes):
+    return small_network("resnet_small", form, **changes)
 
 
 def test_a_sum_is_cut_off_at_its_bound():

@@ -5,9 +5,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_networks import pixels, settled
+from small_networks import pixels, settled_network
 
-from qana.backbone import ResnetSmall
 from qana.quantization import Quantization
 from qana.quantization.calibrate import best_power_of_two, calibrate
 from qana.quantization.fold import fold
@@ -67,17 +66,8 @@ def test_the_bound_of_a_way_is_a_power_of_two_of_at_least_one(values, bound):
     assert best_power_of_two(torch.tensor(values), value_bits=7) == bound
 
 
-def small_resnet():
-    network = ResnetSmall(
-        num_classes=3, form="concat", stem_channels=4, widths=[6, 8], depths=[2, 1], activation_bound=4.0
-    )
-    with torch.no_grad():
-        network.blocks[-1].conv.weight.mul_(5.0)
-    return settled(network, images=pixels(16))
-
-
 def test_calibration_with_fine_steps_keeps_the_answers():
-    network = small_resnet()
+    network = settled_network("resnet_small", "concat")
     calibrated = fold(network)
     calibrate(calibrated, pixels(16), value_bits=16)
     expected = network(pixels(16))
@@ -87,7 +77,7 @@ def test_calibration_with_fine_steps_keeps_the_answers():
 
 @pytest.mark.parametrize(("bits", "least"), [(4, 0.9), (8, 0.99)])
 def test_a_quantized_resnet_follows_its_float_one(bits, least):
-    network = small_resnet()
+    network = settled_network("resnet_small", "concat")
     scheme = Quantization(
         weight_bits=bits, activation_bits=bits, input_weight_bits=8, generation=2, calibration_images=16
     )

@@ -1,6 +1,7 @@
 """What a target says about a residual block: who may stand around it, and what its two ways may be.
 
-Tried on akida 2.19.3; `tests/conversion/test_residual_on_chips.py` tries what is accepted again.
+Tried on akida 2.19.3; `tests/backbone/test_sizes_on_chips.py` tries what is accepted again. A sum behind a
+concatenation was refused in every way that was tried, ``Bad mapping on skip connection.``
 """
 
 from __future__ import annotations
