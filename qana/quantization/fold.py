@@ -25,8 +25,8 @@ def fold(network: Network) -> Network:
         network: trained float network; left as it is.
 
     Returns:
-        A folded copy in evaluation mode, in which only gates that are no constants are left. Its outputs equal
-        those of `network.eval()` with every annealed gate at its mean, up to float rounding.
+        A folded copy in evaluation mode, in which only gates that are no constants are left. Its outputs
+        equal those of `network.eval()` with every annealed gate at its mean, up to float rounding.
     """
     folded = copy.deepcopy(network).eval()
     with torch.no_grad():

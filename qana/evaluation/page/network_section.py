@@ -21,9 +21,10 @@ def network(report: Mapping[str, Any]) -> str:
     if not layers:
         return ""
     content = table(_HEAD, [_row(layer) for layer in layers], caption=_CAPTION, numeric_from=3)
+    peak = count(backbone["peak_activation_bytes"])
     lead = (
         f"{count(backbone['parameters'])} parameters and {si(backbone['macs'])} MACs in {count(len(layers))}"
-        f" layers with weights; at most {count(backbone['peak_activation_bytes'])} bytes of activations at once."
+        f" layers with weights; at most {peak} bytes of activations at once."
     )
     return section("Network", content, lead)
 
