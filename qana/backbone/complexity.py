@@ -133,7 +133,7 @@ def _kept_meanwhile(
     network: nn.Module, shapes: Mapping[nn.Module, tuple[torch.Size, torch.Size]]
 ) -> dict[nn.Module, torch.Size]:
     """The map that waits for a sum while a layer of the branch runs, where it is not its input too."""
-    kept = {}
+    kept: dict[nn.Module, torch.Size] = {}
     for block in network.modules():
         if isinstance(block, ResidualBlock) and block.branch[0] in shapes:
             own = block.shortcut in shapes

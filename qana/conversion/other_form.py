@@ -111,8 +111,9 @@ def _to_separable(blocks: list[nn.Module], block: nn.Module) -> None:
     pooled = block.pool == "global_after_relu"
     pool: Pool = "none" if pooled else block.pool
     if isinstance(block, SeparableUnit):
-        blocks.append(copy.deepcopy(block))
-        blocks[-1].pool = pool  # type: ignore[assignment]
+        separable = copy.deepcopy(block)
+        separable.pool = pool
+        blocks.append(separable)
     else:
         weight, bias = _pointwise(block)
         blocks.append(_conv_unit(block, spread(block.weighted()[-1], weight), bias, pool=pool))

@@ -66,9 +66,7 @@ def max_error_lsb(trained: NDArray[Any] | None, output: NDArray[Any] | None) -> 
     return float(np.abs(trained.astype(np.int32) - output.astype(np.int32)).max())
 
 
-def _read_sparsity(
-    reads: Sequence[str], sparsities: Mapping[str, float], images: NDArray[np.uint8]
-) -> float:
+def _read_sparsity(reads: Sequence[str], sparsities: Mapping[str, float], images: NDArray[np.uint8]) -> float:
     """Share of zeros in what a layer reads: the image, one map, or several of one size."""
     shares = [sparsities.get(name, 0.0) for name in reads]
     return sum(shares) / len(shares) if shares else _zero_share(images)

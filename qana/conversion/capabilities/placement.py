@@ -19,7 +19,7 @@ def places_of(network: nn.Module) -> dict[Unit, Place]:
     """Every unit and where it stands, in network order."""
     units = [module for module in network.modules() if isinstance(module, Unit)]
     ghosts = [module for module in network.modules() if isinstance(module, GhostModule)]
-    branches = {unit for ghost in ghosts for unit in (ghost.primary, ghost.cheap)}
+    branches: set[Unit] = {unit for ghost in ghosts for unit in (ghost.primary, ghost.cheap)}
     for block in network.modules():
         if isinstance(block, ResidualBlock):
             branches |= {each for each in (block.shortcut, *block.branch[-1:]) if isinstance(each, Unit)}
@@ -37,20 +37,19 @@ def places_of(network: nn.Module) -> dict[Unit, Place]:
 
 def parts_of_units(network: nn.Module) -> set[nn.Module]:
     """Parts that `unit_faults` or `residual_faults` answers for, and gates, which fold away."""
-    residual = [block for block in network.modules() if isinstance(block, ResidualBlock)]
-    around = {block.shortcut for block in residual if isinstance(block.shortcut, nn.Identity)}
-    ways = {part for block in residual for part in (block.branch, block.sum)}
-    return (
-        ways
-        | around
-        | {
-            part
-            for unit in network.modules()
-            if isinstance(unit, (Unit, AnnealedGate))
-            for part in unit.modules()
-            if part is not unit or isinstance(unit, AnnealedGate)
-        }
-    )
+    parts = {
+        part
+        for unit in network.modules()
+        if isinstance(unit, (Unit, AnnealedGate))
+        for part in unit.modules()
+        if part is not unit or isinstance(unit, AnnealedGate)
+    }
+    for block in network.modules():
+        if isinstance(block, ResidualBlock):
+            parts.update((block.branch, block.sum))
+            if isinstance(block.shortcut, nn.Identity):
+                parts.add(block.shortcut)
+    return parts
 
 
 def is_frame(network: nn.Module, path: str, module: nn.Module) -> bool:
