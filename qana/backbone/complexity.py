@@ -138,7 +138,7 @@ def _kept_meanwhile(
         if isinstance(block, ResidualBlock) and block.branch[0] in shapes:
             own = block.shortcut in shapes
             waiting = shapes[block.shortcut][1] if own else shapes[block.branch[0]][0]
-            kept.update(dict.fromkeys(block.branch if own else block.branch[1:], waiting))
+            kept.update(dict.fromkeys(list(block.branch)[0 if own else 1 :], waiting))
     return kept
 
 

@@ -22,7 +22,8 @@ def places_of(network: nn.Module) -> dict[Unit, Place]:
     branches: set[Unit] = {unit for ghost in ghosts for unit in (ghost.primary, ghost.cheap)}
     for block in network.modules():
         if isinstance(block, ResidualBlock):
-            branches |= {each for each in (block.shortcut, *block.branch[-1:]) if isinstance(each, Unit)}
+            ends = (block.shortcut, *list(block.branch)[-1:])
+            branches |= {each for each in ends if isinstance(each, Unit)}
     return {
         unit: Place(
             first=index == 0,
