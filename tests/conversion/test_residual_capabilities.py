@@ -12,7 +12,7 @@ from qana.backbone.resnet_small import basic_block
 from qana.backbone.unit import ConvUnit, HeadUnit
 from qana.conversion.capabilities import Capabilities
 
-IMAGE = (36, 44, 3)
+IMAGE = (20, 24, 3)
 FIRST, SECOND = Capabilities(1, ((4, 4),), 255), Capabilities(2, ((4, 4), (8, 8)), 144)
 
 
@@ -97,7 +97,7 @@ def wide(channels=WIDTH, **arguments):
         ),
         (
             chain(convolution(), block(wide(1))),
-            ("blocks.2", "a sum of (8, 18, 22) and (1, 18, 22)"),
+            ("blocks.2", "a sum of (8, 10, 12) and (1, 10, 12)"),
         ),
     ],
     ids=["stem", "ghost", "pooled", "head", "pool", "foreign", "nested", "broadcast"],
