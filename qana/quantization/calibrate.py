@@ -88,7 +88,7 @@ def _calibrate_residual(block: ResidualBlock, x: Tensor, factor: Tensor, value_b
         factor, around = scaled.factor, scaled.output
     *first, last = block.branch
     through = x
-    for unit, consumer in zip(first, [*first[1:], last], strict=True):
+    for unit, consumer in zip(first, list(block.branch)[1:], strict=True):
         assert isinstance(unit, Unit)
         scaled = _calibrate_unit(unit, through, value_bits)
         _scale_input(consumer, scaled.factor)

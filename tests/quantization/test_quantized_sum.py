@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_networks import pixels, settled_network
+from small_networks import pixels, settled, settled_network, small_network
 
 from qana.quantization import Quantization
 from qana.quantization.calibrate import best_power_of_two, calibrate
@@ -89,3 +89,16 @@ def test_a_quantized_resnet_follows_its_float_one(bits, least):
     sums = [layer for layer in quantized.layers() if isinstance(layer, QuantizedSum)]
     assert len(sums) == 3
     assert all(codes.frac_bits <= 7 for layer in sums for codes in layer.input_grids)
+
+
+def test_additive_attention_is_quantized_with_its_network():
+    network = settled(small_network("qana", "concat", attention_form="additive"), images=pixels(16))
+    scheme = Quantization(
+        weight_bits=8, activation_bits=8, input_weight_bits=8, generation=2, calibration_images=16
+    )
+    quantized = scheme.apply(network, pixels(16)).eval()
+    images = pixels(32, seed=1)
+    with torch.no_grad():
+        answers = torch.stack((network(images).flatten(), quantized(images).flatten()))
+    assert torch.corrcoef(answers)[0, 1] > 0.98
+    assert sum(isinstance(layer, QuantizedSum) for layer in quantized.layers()) == 2
