@@ -19,7 +19,8 @@ import yaml
 from numpy.typing import NDArray
 from torch import nn
 
-from qana.backbone.network import Network, complexity
+from qana.backbone.complexity import FLOAT_BITS, complexity, layer_complexity
+from qana.backbone.network import Network
 from qana.conversion import AkidaTarget, Conversion, NoTarget, SnnTarget
 from qana.conversion.parity import torch_logits
 from qana.conversion.snn.product import Spiking
@@ -140,14 +141,17 @@ class EndOfRun:
         conversion: Conversion | None,
         spiking: Spiking | None,
     ) -> dict[str, Any]:
-        size = complexity(reference, self.splits.image_shape)
-        quantization = self.quantization
+        quantization, shape = self.quantization, self.splits.image_shape
+        size = complexity(reference, shape)
+        layers = layer_complexity(
+            reference, shape, quantization.activation_bits if quantization else FLOAT_BITS
+        )
         of_test, of_external = by_side(self.splits, stages)
         return self.evaluation.measure(
             folder=self.context.folder,
             run=finished(self.context),
             splits=self.splits,
-            backbone=BackboneInfo(reference.name, reference.form, size.parameters, size.macs),
+            backbone=BackboneInfo(reference.name, reference.form, size.parameters, size.macs, layers),
             quantization=QuantizationInfo(
                 quantization.weight_bits if quantization else None,
                 quantization.activation_bits if quantization else None,

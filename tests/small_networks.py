@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from qana.backbone import AkidaNet, Network, Qana
+from qana.backbone import AkidaNet, Network, Qana, ResnetSmall
 from qana.backbone.attention import AnnealedGate
 from qana.quantization import Quantization
 
@@ -23,6 +23,9 @@ def small_network(name, form, **changes):
             activation_bound=4.0,
         )
         return AkidaNet(**{**arguments, **changes})
+    if name == "resnet_small":
+        sizes = dict(stem_channels=4, widths=[6, 8], depths=[2, 1])
+        return ResnetSmall(**{**sizes, **dict(num_classes=3, form=form, activation_bound=4.0), **changes})
     arguments = dict(
         num_classes=3,
         form=form,
@@ -32,8 +35,10 @@ def small_network(name, form, **changes):
         depths=[2, 1],
         features=16,
         activation_bound=4.0,
+        learned_bounds=False,
         ghost_attention="sa_eca",
         transition_attention="se",
+        attention_form="folded",
         gate_ending="annealed",
     )
     return Qana(**{**arguments, **changes})

@@ -5,6 +5,8 @@ from qana.backbone.complexity import Complexity, LayerComplexity, complexity, la
 from qana.backbone.mobilenet_v1 import MobileNetV1
 from qana.backbone.network import Network
 from qana.backbone.qana import Qana
+from qana.backbone.resnet_small import ResnetSmall
+from qana.backbone.timm_network import TimmNetwork
 from qana.backbone.vgg_small import VggSmall
 
 __all__ = [
@@ -14,6 +16,8 @@ __all__ = [
     "MobileNetV1",
     "Network",
     "Qana",
+    "ResnetSmall",
+    "TimmNetwork",
     "VggSmall",
     "complexity",
     "layer_complexity",

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from qana.errors import QanaError
 
+ATTENTION_FORMS = ("gated", "folded", "additive")
 ATTENTION = ("none", "se", "sa_eca")
 GATE_ENDINGS = ("annealed", "cut")
 _MEAN_MOMENTUM = 0.05  # of the running mean of the gate, as batch normalization keeps its own
@@ -125,6 +126,24 @@ class CutGate(AnnealedGate):
         """Nothing: the gate stays what it computes."""
 
 
+class LiveGate(nn.Module):
+    """A gate that stays one: x * g(x), always. The reference that the other forms are held against.
+
+    No Akida generation multiplies two tensors, so every chip refuses it, and so does quantization.
+
+    Args:
+        gate: maps (N, C, H, W) to gates (N, C, 1, 1), or (N, C, g, g) for a grid of regions.
+    """
+
+    def __init__(self, gate: nn.Module) -> None:
+        super().__init__()
+        self.gate = gate
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) in and out."""
+        return _times_regions(x, self.gate(x))
+
+
 def _pool_regions(x: Tensor, grid: int) -> Tensor:
     """Mean of each of grid x grid regions: (N, C, H, W) to (N, C, grid, grid)."""
     height, width = x.shape[2:]
@@ -151,13 +170,14 @@ def set_gate_annealing(network: nn.Module, share: float) -> None:
             module.anneal(share)
 
 
-def make_gate(name: str, channels: int, *, ending: str) -> nn.Module | None:
+def make_gate(name: str, channels: int, *, ending: str, live: bool = False) -> nn.Module | None:
     """A gate by name.
 
     Args:
         name: ``none``, ``se`` or ``sa_eca``.
         channels: of what it gates.
         ending: how it becomes a constant: ``annealed`` in training, or ``cut`` when the network is folded.
+        live: whether it stays data-dependent instead (`LiveGate`).
 
     Raises:
         QanaError: any other name or ending.
@@ -174,4 +194,6 @@ def make_gate(name: str, channels: int, *, ending: str) -> nn.Module | None:
     if name == "none":
         return None
     gate = SqueezeExcitation(channels) if name == "se" else SpatialEca()
+    if live:
+        return LiveGate(gate)
     return AnnealedGate(gate, channels) if ending == "annealed" else CutGate(gate, channels)

@@ -23,13 +23,8 @@ class BoundedReLU(nn.Module):
 
     def __init__(self, bound: float) -> None:
         super().__init__()
-        if bound != math.inf and (not bound > 0 or not math.log2(bound).is_integer()):
-            raise QanaError(
-                f"activation bound {bound} is not a power of two",
-                where="backbone.activation_bound",
-                allowed="a power of two such as 1, 2, 4 or 8; .inf for a plain ReLU",
-                fix="take the nearest power of two",
-            )
+        if bound != math.inf:
+            require_power_of_two(bound, allowed="a power of two such as 1, 2, 4 or 8; .inf for a plain ReLU")
         self.bound = float(bound)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -38,3 +33,22 @@ class BoundedReLU(nn.Module):
 
     def extra_repr(self) -> str:
         return f"bound={self.bound:g}"
+
+
+def require_power_of_two(bound: float, *, allowed: str = "a power of two such as 1, 2, 4 or 8") -> None:
+    """Refuse a bound that is no power of two.
+
+    Args:
+        bound: in real units.
+        allowed: for the message.
+
+    Raises:
+        QanaError: the bound is none.
+    """
+    if not bound > 0 or math.isinf(bound) or not math.log2(bound).is_integer():
+        raise QanaError(
+            f"activation bound {bound} is not a power of two",
+            where="backbone.activation_bound",
+            allowed=allowed,
+            fix="take the nearest power of two",
+        )

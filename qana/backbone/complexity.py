@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from qana.backbone.residual import ResidualBlock
 from qana.backbone.unit import HeadUnit, SeparableUnit, Unit
 
 PIXEL_BITS = 8
 LOGIT_BITS = 32
+FLOAT_BITS = 32  # of an activation that is not quantized
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class LayerComplexity:
         parameters: trainable ones, norm and attention included while they are there.
         macs: multiply-accumulates of its convolutions, ahead of any pool. Attention is not counted: it is
             folded away before anything runs on a chip.
-        activation_bytes: its input and its output, which have to exist at the same time.
+        activation_bytes: its input and its output, which have to exist at the same time, and what goes around
+            it to a sum.
     """
 
     module: str
@@ -67,7 +70,7 @@ def complexity(network: nn.Module, image_shape: tuple[int, int, int]) -> Complex
         network: takes pixels (N, 3, H, W); float or quantized.
         image_shape: (H, W, 3).
     """
-    layers = layer_complexity(network, image_shape, activation_bits=32)
+    layers = layer_complexity(network, image_shape, activation_bits=FLOAT_BITS)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     return Complexity(parameters=parameters, macs=sum(layer.macs for layer in layers))
 
@@ -87,9 +90,8 @@ def layer_complexity(
         activation_bits: of every activation, 32 for a float network. Pixels take at least 8 bits, logits 32.
 
     Returns:
-        One entry per layer. The largest ``activation_bytes`` is the peak of the network where nothing but the
-        layer's own input and output is kept meanwhile: in a chain, and in a ghost module, whose first half is
-        the input of the second.
+        One entry per layer; the peak of the network is `peak_activation_bytes` of them. A sum is not among
+        them: it has no weights, and is taken in the place of one of its inputs.
     """
     layers = _layers(network)
     seen: list[tuple[_Layer, torch.Size, torch.Size]] = []
@@ -107,10 +109,37 @@ def layer_complexity(
             hook.remove()
         for module, training in modes.items():
             module.training = training
+    around = _kept_meanwhile(network, {layer.runs: (before, after) for layer, before, after in seen})
     return tuple(
-        _cost(layer, before, after, activation_bits, first=index == 0, last=index == len(seen) - 1)
+        _cost(
+            layer,
+            before,
+            after,
+            activation_bits,
+            first=index == 0,
+            last=index == len(seen) - 1,
+            kept=around.get(layer.runs),
+        )
         for index, (layer, before, after) in enumerate(seen)
     )
+
+
+def peak_activation_bytes(layers: Sequence[LayerComplexity]) -> int:
+    """The most memory that the maps of one image take at once."""
+    return max((layer.activation_bytes for layer in layers), default=0)
+
+
+def _kept_meanwhile(
+    network: nn.Module, shapes: Mapping[nn.Module, tuple[torch.Size, torch.Size]]
+) -> dict[nn.Module, torch.Size]:
+    """The map that waits for a sum while a layer of the branch runs, where it is not its input too."""
+    kept: dict[nn.Module, torch.Size] = {}
+    for block in network.modules():
+        if isinstance(block, ResidualBlock) and block.branch[0] in shapes:
+            own = block.shortcut in shapes
+            waiting = shapes[block.shortcut][1] if own else shapes[block.branch[0]][0]
+            kept.update(dict.fromkeys(list(block.branch)[0 if own else 1 :], waiting))
+    return kept
 
 
 def _layers(network: nn.Module) -> list[_Layer]:
@@ -129,7 +158,14 @@ def _layers(network: nn.Module) -> list[_Layer]:
 
 
 def _cost(
-    layer: _Layer, before: torch.Size, after: torch.Size, activation_bits: int, *, first: bool, last: bool
+    layer: _Layer,
+    before: torch.Size,
+    after: torch.Size,
+    activation_bits: int,
+    *,
+    first: bool,
+    last: bool,
+    kept: torch.Size | None,
 ) -> LayerComplexity:
     described = layer.described
     input_bits = max(activation_bits, PIXEL_BITS) if first else activation_bits
@@ -140,7 +176,9 @@ def _cost(
         output_shape=_height_width_channels(after),
         parameters=sum(parameter.numel() for parameter in described.parameters()),
         macs=_positions(described, before, after) * sum(conv.weight.numel() for conv in _weighted(described)),
-        activation_bytes=_packed_bytes(before, input_bits) + _packed_bytes(after, output_bits),
+        activation_bytes=_packed_bytes(before, input_bits)
+        + _packed_bytes(after, output_bits)
+        + (_packed_bytes(kept, activation_bits) if kept is not None else 0),
     )
 
 

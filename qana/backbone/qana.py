@@ -12,11 +12,14 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from qana.backbone.attention import make_gate
+from qana.backbone.additive_attention import additive_attention
+from qana.backbone.attention import ATTENTION_FORMS, make_gate
 from qana.backbone.form import global_pool, require_buildable, separable_convolution
 from qana.backbone.ghost import GhostModule
+from qana.backbone.learned_bound import learn_bounds
 from qana.backbone.network import PIXEL_SCALE, Network
 from qana.backbone.unit import ConvUnit, HeadUnit, Pool, SeparableUnit
+from qana.errors import QanaError
 
 STAGE_BLOCKS = ("ghost", "separable", "conv")
 
@@ -36,8 +39,13 @@ class Qana(Network):
         depths: blocks of each stage, at least 1.
         features: channels that are pooled for the head.
         activation_bound: bound of every ReLU, a power of two, or infinity (see `BoundedReLU`).
+        learned_bounds: whether training moves each bound, from there, onto a power of two of its own.
         ghost_attention: gate on ghost primaries (or what stands for them): ``none``, ``se`` or ``sa_eca``.
         transition_attention: gate between stages and before the head, likewise.
+        attention_form: ``folded``: gates end as constants inside the convolutions. ``gated``: they stay
+            data-dependent, which runs in float only. ``additive``, Akida v2: one ``x + g(x)`` behind each
+            stage (`additive_attention`) in place of the gates on its blocks, behind a 1x1 convolution of its
+            own, because a concatenation cannot be the source of a sum; transitions are folded.
         gate_ending: how a gate becomes a constant: ``annealed`` in training, or ``cut`` (see `CutGate`).
     """
 
@@ -52,19 +60,34 @@ class Qana(Network):
         depths: Sequence[int],
         features: int,
         activation_bound: float,
+        learned_bounds: bool,
         ghost_attention: str,
         transition_attention: str,
+        attention_form: str,
         gate_ending: str,
     ) -> None:
         _check(form, stage_block, stem_channels, widths, depths, features)
-        chain = _Chain(stem_channels, form=form, bound=activation_bound, gate_ending=gate_ending)
+        _check_attention(attention_form, ghost_attention)
+        chain = _Chain(
+            stem_channels,
+            form=form,
+            bound=activation_bound,
+            gate_ending=gate_ending,
+            live=attention_form == "gated",
+        )
+        additive = attention_form == "additive" and ghost_attention != "none"
         for stage, (width, depth) in enumerate(zip(widths, depths, strict=True)):
             if stage:
                 chain.join(width, pool="max", attention=transition_attention)
             for _ in range(depth):
-                chain.add(stage_block, width, attention=ghost_attention)
+                chain.add(stage_block, width, attention="none" if additive else ghost_attention)
+            if additive:
+                chain.attend(width)
         chain.join(features, pool=global_pool(form), attention=transition_attention)
         super().__init__(name="qana", form=form, blocks=[*chain.blocks, HeadUnit(features, num_classes)])
+        self.attention_form = attention_form
+        if learned_bounds:
+            learn_bounds(self)
 
 
 class _Chain:
@@ -74,8 +97,8 @@ class _Chain:
     comes next, so the chain has to know whether one is open.
     """
 
-    def __init__(self, stem_channels: int, *, form: str, bound: float, gate_ending: str) -> None:
-        self._form, self._bound, self._gate_ending = form, bound, gate_ending
+    def __init__(self, stem_channels: int, *, form: str, bound: float, gate_ending: str, live: bool) -> None:
+        self._form, self._bound, self._gate_ending, self._live = form, bound, gate_ending, live
         stem = ConvUnit(3, stem_channels, kernel_size=3, stride=2, bound=bound, input_scale=PIXEL_SCALE)
         self.blocks: list[nn.Module] = [stem]
         self._channels, self._open_ghost = stem_channels, False
@@ -90,6 +113,11 @@ class _Chain:
         else:
             unit = ConvUnit(self._channels, width, kernel_size=1, pool=pool, bound=self._bound, gate=gate)
         self._append([unit], width)
+
+    def attend(self, width: int) -> None:
+        """Append a 1x1 convolution and additive attention on what it gives."""
+        self.join(width, pool="none", attention="none")
+        self._append([additive_attention(width, bound=self._bound)], width)
 
     def add(self, stage_block: str, width: int, *, attention: str) -> None:
         """Append a block that gives `width` channels of features, and sees the neighbours of a pixel."""
@@ -121,7 +149,7 @@ class _Chain:
         self._append([ghost], width)
 
     def _gate(self, attention: str, channels: int) -> nn.Module | None:
-        return make_gate(attention, channels, ending=self._gate_ending)
+        return make_gate(attention, channels, ending=self._gate_ending, live=self._live)
 
     def _append(self, blocks: list[nn.Module], channels: int) -> None:
         self.blocks += blocks
@@ -150,3 +178,18 @@ def _check(
         faults=faults,
         allowed=f"stage_block one of {', '.join(STAGE_BLOCKS)}; even widths, as many as depths; at least 1",
     )
+
+
+def _check_attention(attention_form: str, ghost_attention: str) -> None:
+    faults = []
+    if attention_form not in ATTENTION_FORMS:
+        faults.append(f"unknown attention_form {attention_form!r}")
+    if attention_form == "additive" and ghost_attention == "se":
+        faults.append("additive attention in place of se, which has no local form")
+    if faults:
+        raise QanaError(
+            f"the QANA network cannot be built: {', '.join(faults)}",
+            where="backbone.attention_form, backbone.ghost_attention",
+            allowed=f"attention_form one of {', '.join(ATTENTION_FORMS)}; additive with sa_eca or none",
+            fix="choose backbone.attention_form=folded, which every chip runs",
+        )

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from hydra.utils import instantiate
 
-from qana.backbone.network import Network, complexity
+from qana.backbone.complexity import FLOAT_BITS, LayerComplexity, complexity, layer_complexity
+from qana.backbone.network import Network
 from qana.command.outcome import DONE, FAILED, USER_ERROR
 from qana.conversion.capabilities import Offence
 from qana.conversion.child import ConversionError
@@ -40,6 +41,8 @@ class Verdict:
         bits: such as ``w4a4``, or ``float``.
         parameters: trainable; None where the network does not run.
         macs: for one image, likewise.
+        layers: what each layer of the network costs; empty where it does not run.
+        attention_form: of the network; "" where it has no choice of one.
         offences: what the chip does not run; empty where all is well.
         crashed: whether the SDK broke, so that nothing is known.
         dry_run: the mapped program; None where there is none.
@@ -56,6 +59,8 @@ class Verdict:
     bits: str
     parameters: int | None = None
     macs: int | None = None
+    layers: tuple[LayerComplexity, ...] = ()
+    attention_form: str = ""
     offences: tuple[Offence, ...] = ()
     crashed: bool = False
     dry_run: DryRun | None = None
@@ -114,12 +119,15 @@ def _check(config: dict[str, Any]) -> Verdict:
         form=getattr(network, "form", "unknown"),
         image_shape=source.image_shape,
         bits=_bits(quantization),
+        attention_form=getattr(network, "attention_form", ""),
     )
     offences = tuple(_offences(target, network, quantization, source.image_shape))
     if offences:
         return replace(verdict, offences=offences)
     size = complexity(network, source.image_shape)
-    verdict = replace(verdict, parameters=size.parameters, macs=size.macs)
+    bits = quantization.activation_bits if quantization is not None else FLOAT_BITS
+    layers = layer_complexity(network, source.image_shape, bits)
+    verdict = replace(verdict, parameters=size.parameters, macs=size.macs, layers=layers)
     return _tried(verdict, target, network, quantization) if isinstance(target, AkidaTarget) else verdict
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
+from qana.backbone.complexity import peak_activation_bytes
 from qana.command.check_jobs import Verdict
 from qana.console import console
 from qana.conversion.capabilities import Offence
@@ -15,6 +16,11 @@ from qana.conversion.dry_run import DryRun
 FORMS = {
     "separable": "Akida v1 runs one layer after another: ghost modules are fused into separable convolutions",
     "concat": "Akida v2 joins branches: ghost modules are two branches and a concatenation",
+}
+ATTENTION = {
+    "folded": "no Akida multiplies two tensors: gates end as constants in the convolutions and cost nothing",
+    "gated": "gates stay data-dependent, in float only: no Akida multiplies two tensors",
+    "additive": "x + g(x) through the Add of Akida v2, data-dependent on the chip; transitions are folded",
 }
 COLUMNS = ("target", "form", "bits", "layers", "parameters", "MACs", "NPs", "passes", "program")
 
@@ -32,6 +38,7 @@ def print_verdicts(verdicts: Sequence[Verdict]) -> None:
             console.print(_offence_table(verdict))
         elif len(verdicts) == 1:
             console.print(_fact_table(verdict))
+            console.print(_network_table(verdict))
             if verdict.dry_run is not None:
                 console.print(_layer_table(verdict.dry_run))
     for verdict in verdicts:
@@ -55,21 +62,42 @@ def facts(verdict: Verdict) -> list[tuple[str, str]]:
     lines = [
         ("target", f"{verdict.target}, {verdict.device}" if verdict.device else verdict.target),
         ("form", f"{verdict.form} ({why})" if why else verdict.form),
+        *_attention(verdict),
         ("bits", verdict.bits),
         ("images", f"{height} x {width} x {channels}"),
         ("parameters", _count(verdict.parameters)),
         ("MACs", _count(verdict.macs)),
+        ("memory", f"at most {peak_activation_bytes(verdict.layers):,} bytes of activations at once"),
     ]
     if verdict.dry_run is None:
         return [*lines, ("program", "none: no chip was chosen, so nothing was converted")]
     return [*lines, *_program_facts(verdict.dry_run)]
 
 
+def _attention(verdict: Verdict) -> list[tuple[str, str]]:
+    form = verdict.attention_form
+    return [("attention", f"{form} ({ATTENTION[form]})")] if form else []
+
+
+def _network_table(verdict: Verdict) -> Table:
+    table = Table(title="layers of the network", title_justify="left", title_style="bold")
+    for column in ("module", "kind", "output"):
+        table.add_column(column, overflow="fold")
+    for column in ("parameters", "MACs", "activation bytes"):
+        table.add_column(column, justify="right")
+    for layer in verdict.layers:
+        output = " x ".join(str(size) for size in layer.output_shape)
+        costs = (layer.parameters, layer.macs, layer.activation_bytes)
+        table.add_row(layer.module, layer.kind, output, *map(_count, costs))
+    return table
+
+
 def _program_facts(tried: DryRun) -> list[tuple[str, str]]:
     mapping = tried.mapping
     available = "" if mapping.nps_available is None else f" of {mapping.nps_available}"
+    weighted = sum(layer.weight_bytes > 0 for layer in tried.layers)
     lines = [
-        ("layers", f"{len(tried.layers)}, {len(tried.modules)} of them with weights"),
+        ("layers", f"{len(tried.layers)}, {weighted} of them with weights"),
         ("NPs", f"{mapping.nps}{available}"),
         ("passes", str(mapping.passes)),
         ("program", f"{mapping.program_bytes:,} bytes{', hardware only' if mapping.hardware_only else ''}"),

@@ -19,7 +19,7 @@ STRIDED = (
 
 
 def describe_layer(layer: akida.Layer) -> dict[str, Any]:
-    """Kind, shapes, multiply-accumulates and weight bytes of one layer.
+    """Kind, inbound layers, shapes, multiply-accumulates and weight bytes of one layer.
 
     MACs are those of the convolution itself, before any pooling behind it; the SDK's own count is 0 on v1.
     """
@@ -28,6 +28,7 @@ def describe_layer(layer: akida.Layer) -> dict[str, Any]:
     return {
         "name": layer.name,
         "kind": _kind(layer),
+        "reads": [parent.name for parent in layer.inbounds],
         "output_shape": [int(size) for size in layer.output_dims],
         "macs": _positions(layer) * sum(int(array.size) for array in weights),
         "weight_bytes": sum(-(-int(array.size) * bits // 8) for array in weights),

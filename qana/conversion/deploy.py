@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 from qana.backbone.ghost import GhostModule
 from qana.backbone.padding import SameConv2d
+from qana.backbone.residual import ResidualBlock
 from qana.backbone.unit import HeadUnit, SeparableUnit, Unit
 from qana.quantization.network import QuantizedNetwork
+from qana.quantization.sum import QuantizedSum
 from qana.quantization.unit import IDENTITY_WEIGHT, QuantizedUnit
 
 
@@ -26,7 +28,7 @@ class PlannedLayer:
     Attributes:
         name: of the layer in ONNX, Keras and Akida.
         module: path of its unit in the torch network.
-        weight_bits: bits of a weight, sign included.
+        weight_bits: bits of a weight, sign included; None for a sum, which has no weights.
         output_bits: bits of an output code as the SDK counts them; None for logits.
         output_signed: whether those bits include a sign; None for logits.
         range_max: largest real value of the output grid; None for logits.
@@ -38,7 +40,7 @@ class PlannedLayer:
 
     name: str
     module: str
-    weight_bits: int
+    weight_bits: int | None
     output_bits: int | None
     output_signed: bool | None
     range_max: float | None
@@ -93,6 +95,28 @@ class DeployedGhost(nn.Module):
         return torch.cat((y, self.cheap(y)), 1)
 
 
+class DeployedSum(nn.Module):
+    """The sum of two branches and its bound, which the chip's Add keeps by saturating."""
+
+    def __init__(self, bound: float) -> None:
+        super().__init__()
+        self.bound = bound
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        return torch.clamp(a + b, 0.0, self.bound)
+
+
+class DeployedResidual(nn.Module):
+    """Two deployed ways through a block and their sum."""
+
+    def __init__(self, shortcut: nn.Module, branch: nn.Module, bound: float) -> None:
+        super().__init__()
+        self.shortcut, self.branch, self.sum = shortcut, branch, DeployedSum(bound)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.sum(self.shortcut(x), self.branch(x))
+
+
 def deploy(network: QuantizedNetwork) -> tuple[nn.Sequential, list[PlannedLayer]]:
     """Rewrite a trained network into plain float layers and say what each has to become.
 
@@ -100,7 +124,8 @@ def deploy(network: QuantizedNetwork) -> tuple[nn.Sequential, list[PlannedLayer]
         network: trained; its weights are snapped to their grids first.
 
     Returns:
-        The plain network, pixels (N, 3, H, W) to logits (N, classes), and one plan per layer with weights.
+        The plain network, pixels (N, 3, H, W) to logits (N, classes), and one plan per layer that gives
+        integers of its own, in the order of ``network.layers()``.
     """
     network.snap()
     deployed: list[nn.Module] = []
@@ -113,10 +138,45 @@ def deploy(network: QuantizedNetwork) -> tuple[nn.Sequential, list[PlannedLayer]
             branches = [_deploy_unit(getattr(block, part), 1) for part in ("primary", "cheap")]
             deployed.append(DeployedGhost(*branches))
             plan += [_plan(getattr(block, part), f"{index}.{part}", 1) for part in ("primary", "cheap")]
+        elif isinstance(block, ResidualBlock):
+            deployed.append(_deploy_residual(block))
+            plan += _plan_residual(block, str(index))
         else:
             deployed.append(_deploy_unit(block, copies))
             plan.append(_plan(block, str(index), copies))
     return nn.Sequential(*deployed).eval(), plan
+
+
+def _deploy_residual(block: ResidualBlock) -> DeployedResidual:
+    around = block.shortcut
+    shortcut = _deploy_unit(around, 1) if isinstance(around, QuantizedUnit) else nn.Identity()
+    branch = nn.Sequential(*(_deploy_unit(unit, 1) for unit in block.branch))
+    return DeployedResidual(shortcut, branch, block.sum.bound)
+
+
+def _plan_residual(block: ResidualBlock, path: str) -> list[PlannedLayer]:
+    plan = []
+    if isinstance(block.shortcut, QuantizedUnit):
+        plan.append(_plan(block.shortcut, f"{path}.shortcut", 1))
+    plan += [_plan(unit, f"{path}.branch.{index}", 1) for index, unit in enumerate(block.branch)]
+    assert isinstance(block.sum, QuantizedSum)
+    return [*plan, _plan_sum(block.sum, f"{path}.sum", plan[-1].outputs)]
+
+
+def _plan_sum(quantized: QuantizedSum, path: str, outputs: int) -> PlannedLayer:
+    grid = quantized.output_grid
+    return PlannedLayer(
+        name=f"layer_{path.replace('.', '_')}_add",  # as `onnx_to_keras` calls the operation of that module
+        module=f"blocks.{path}",
+        weight_bits=None,
+        output_bits=grid.value_bits + 1,
+        output_signed=True,
+        range_max=grid.range_max,
+        frac_bits=grid.frac_bits,
+        copies=1,
+        pooled=False,
+        outputs=outputs,
+    )
 
 
 def _is_ghost(block: nn.Module | None) -> bool:

@@ -50,7 +50,7 @@ class DryRun:
     Attributes:
         mapping: how the program sits on the device.
         layers: of the program, input first.
-        modules: layer with weights to the path of its unit in the network.
+        modules: layer of the program to the path of its unit, or sum, in the network.
         images: on which every layer of torch and Akida gave the same integers.
     """
 

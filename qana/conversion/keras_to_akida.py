@@ -20,6 +20,7 @@ from qana.conversion.acceptance.program_structure import program_faults
 from qana.conversion.deploy import PlannedLayer
 from qana.conversion.quick_recorders import quick_recorders
 from qana.conversion.sdk_warnings import fatal_sdk_warnings
+from qana.conversion.sum_bounds import leave_bounds_to_sums
 from qana.conversion.v1_limits import require_v1_limits
 from qana.errors import QanaError, listed
 
@@ -37,7 +38,7 @@ def quantize_keras(
 
     Args:
         model: float Keras network from `onnx_to_keras`.
-        plan: one entry per layer with weights.
+        plan: one entry per layer that gives integers of its own.
         images: (N, H, W, 3), a few.
         generation: 1 or 2.
 
@@ -47,6 +48,7 @@ def quantize_keras(
     Raises:
         QanaError: what came out is another network than `model`.
     """
+    model = leave_bounds_to_sums(model, plan)
     holders = {entry.name: _grid_holder(model.get_layer(entry.name), entry) for entry in plan}
     with akida_generation(generation), fatal_sdk_warnings("quantization"), quick_recorders():
         quantized = quantizeml.models.quantize(
@@ -178,6 +180,8 @@ def _grid_holder(layer: Any, entry: PlannedLayer) -> str | None:
     """Name of the layer behind `layer` whose output quantizer holds its grid; None for logits."""
     if entry.output_bits is None:
         return None
+    if entry.weight_bits is None:
+        return entry.name  # a sum holds its own
     wanted = keras.layers.GlobalAveragePooling2D if entry.pooled else keras.layers.ReLU
     while not isinstance(layer, wanted):
         layer = layer.outbound_nodes[0].layer
@@ -191,7 +195,7 @@ def _configs(
     weights = {"bitwidth": entry.weight_bits}
     if isinstance(layer, keras.layers.SeparableConv2D):
         yield entry.name, {"dw_weight_quantizer": weights, "pw_weight_quantizer": dict(weights)}
-    else:
+    elif entry.weight_bits is not None:
         yield entry.name, {"weight_quantizer": weights}
     holder = holders[entry.name]
     if holder is not None:

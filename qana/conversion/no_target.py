@@ -6,8 +6,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from qana.backbone.network import Network
+from qana.conversion.capabilities.walk import walk
+from qana.errors import QanaError
+from qana.quantization.fold import require_quantizable
 from qana.quantization.network import QuantizedNetwork
 from qana.quantization.scheme import Quantization
 
@@ -27,7 +31,28 @@ class NoTarget:
     def check(
         self, network: Network, quantization: Quantization | None, image_shape: tuple[int, int, int]
     ) -> None:
-        """Nothing to refuse: whatever torch runs is fine."""
+        """Refuse only what cannot be quantized: whatever torch runs is fine otherwise.
+
+        Raises:
+            QanaError: a network that is to be quantized cannot be, or one from elsewhere does not run on
+                images of this size.
+        """
+        if not isinstance(network, Network):
+            _require_answer(network, image_shape)
+        if quantization is not None:
+            require_quantizable(network)
 
     def convert(self, network: QuantizedNetwork, *, images: NDArray[np.uint8], folder: Path) -> None:
         """Nothing to convert."""
+
+
+def _require_answer(network: nn.Module, image_shape: tuple[int, int, int]) -> None:
+    failure = walk(network, image_shape).failure
+    if failure is not None:
+        height, width = image_shape[:2]
+        raise QanaError(
+            f"the network gives no answer to an image of {height}x{width}: {failure}",
+            where="backbone, dataset.image_size",
+            allowed="a network that takes pixels (N, 3, H, W) of this size",
+            fix="choose the image size that the network wants (dataset.image_size), or another backbone",
+        )

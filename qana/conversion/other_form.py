@@ -8,6 +8,7 @@ What one generation lacks, layers of the other can stand for, without any loss i
     to ``separable`` (v1)
         depthwise on its own            a full convolution whose other weights are zero
         ghost module (concatenation)    one full convolution: kernels that pass x on, and the depthwise ones
+        linear ghost, sum               in `qana.conversion.equal_layers`
         average behind the ReLU         mean(x) = relu(mean(1 x)) for x >= 0, with one more 1x1 layer
 
 The quantized networks are not equal: a lifted value needs levels for what was below zero.
@@ -22,15 +23,13 @@ from torch import Tensor, nn
 
 from qana.backbone.ghost import GhostModule
 from qana.backbone.network import Network
+from qana.backbone.residual import ResidualBlock
 from qana.backbone.unit import ConvUnit, HeadUnit, Pool, SeparableUnit, Unit
+from qana.conversion.equal_layers import NoSuchFormError, fused_ghost, residual_as_chain, spread
 from qana.conversion.value_ranges import Ranges, ValueRange
 from qana.errors import QanaError, listed
 
 SMALLEST_SPAN = 1e-6  # of a channel that is always zero
-
-
-class _NoSuchFormError(Exception):
-    """A block that the other generation has no layers for."""
 
 
 @torch.no_grad()
@@ -56,7 +55,7 @@ def in_form(network: Network, form: str, ranges: Ranges) -> Network:
     for path, block in network.blocks.named_children():
         try:
             _to_concat(blocks, block, ranges) if form == "concat" else _to_separable(blocks, block)
-        except _NoSuchFormError as reason:
+        except NoSuchFormError as reason:
             faults.append(f"blocks.{path}: {reason}")
     if faults:
         raise QanaError(
@@ -94,22 +93,30 @@ def _to_concat(blocks: list[nn.Module], block: nn.Module, ranges: Ranges) -> Non
 
 def _to_separable(blocks: list[nn.Module], block: nn.Module) -> None:
     """Append what stands for `block` on Akida v1."""
+    if blocks and isinstance(blocks[-1], GhostModule):
+        block = fused_ghost(blocks.pop(), block)  # type: ignore[arg-type]
     if isinstance(block, HeadUnit):
         blocks.append(copy.deepcopy(block))
         return
     if isinstance(block, GhostModule):
         _to_separable(blocks, block.primary)
-        blocks.append(_ghost_as_conv(block))
+        # Without cheap activation it is held open: the next layer takes it in.
+        blocks.append(_ghost_as_conv(block) if block.cheap.relu is not None else copy.deepcopy(block))
+        return
+    if isinstance(block, ResidualBlock):
+        blocks += residual_as_chain(block, _bound_of_last(blocks))
         return
     _require_unit(block)
     assert isinstance(block, Unit)
-    if isinstance(block, SeparableUnit):
-        blocks.append(copy.deepcopy(block))
-        return
-    weight, bias = _pointwise(block)
     pooled = block.pool == "global_after_relu"
     pool: Pool = "none" if pooled else block.pool
-    blocks.append(_conv_unit(block, _spread(block.weighted()[-1], weight), bias, pool=pool))
+    if isinstance(block, SeparableUnit):
+        separable = copy.deepcopy(block)
+        separable.pool = pool
+        blocks.append(separable)
+    else:
+        weight, bias = _pointwise(block)
+        blocks.append(_conv_unit(block, spread(block.weighted()[-1], weight), bias, pool=pool))
     if pooled:
         channels = block.out_channels
         same = torch.eye(channels)[:, :, None, None]
@@ -142,7 +149,7 @@ def _append_depthwise(blocks: list[nn.Module], unit: SeparableUnit, lift: _Lift)
         return
     primary = blocks[-1] if blocks else None
     if not isinstance(primary, ConvUnit) or primary.pool != "none":
-        raise _NoSuchFormError("a ghost unit behind a pool or a concatenation")
+        raise NoSuchFormError("a ghost unit behind a pool or a concatenation")
     half, bound = primary.out_channels, _bound(unit)
     ghost = GhostModule(primary.conv.in_channels, 2 * half, bound=bound, cheap_activation=True)
     ghost.primary, ghost.cheap = primary, cheap
@@ -153,19 +160,19 @@ def _ghost_as_conv(block: GhostModule) -> ConvUnit:
     """[y, relu(depthwise(y))] as relu(conv(y)): y is not negative and keeps the same bound."""
     primary, cheap = block.primary, block.cheap
     if cheap.relu is None or primary.relu is None or cheap.relu.bound != primary.relu.bound:
-        raise _NoSuchFormError("a ghost module whose branches have no ReLU or two bounds")
+        raise NoSuchFormError("a ghost module whose branches have no ReLU or two bounds")
     kernels, bias = _pointwise(cheap)
     passing = torch.zeros_like(kernels)
     passing[:, :, kernels.shape[2] // 2, kernels.shape[3] // 2] = 1.0
-    weight = torch.cat((_spread(cheap.conv, passing), _spread(cheap.conv, kernels)))
+    weight = torch.cat((spread(cheap.conv, passing), spread(cheap.conv, kernels)))
     return _plain_unit(weight, torch.cat((torch.zeros_like(bias), bias)), bound=_bound(cheap), pool="none")
 
 
 def _require_unit(block: nn.Module) -> None:
     if not isinstance(block, (ConvUnit, SeparableUnit)):
-        raise _NoSuchFormError(f"no rule for a {type(block).__name__}")
+        raise NoSuchFormError(f"no rule for a {type(block).__name__}")
     if block.relu is None:
-        raise _NoSuchFormError("a layer without activation")
+        raise NoSuchFormError("a layer without activation")
 
 
 def _pointwise(unit: Unit) -> tuple[Tensor, Tensor]:
@@ -175,13 +182,11 @@ def _pointwise(unit: Unit) -> tuple[Tensor, Tensor]:
     return conv.weight.detach().clone(), conv.bias.detach().clone()
 
 
-def _spread(conv: nn.Conv2d, weight: Tensor) -> Tensor:
-    """Kernels of a depthwise convolution as those of a full one, zero between channels."""
-    if conv.groups == 1:
-        return weight
-    full = torch.zeros(len(weight), len(weight), *weight.shape[2:])
-    full[range(len(weight)), range(len(weight))] = weight[:, 0]
-    return full
+def _bound_of_last(blocks: list[nn.Module]) -> float:
+    last = blocks[-1] if blocks else None
+    if not isinstance(last, Unit) or last.relu is None:
+        raise NoSuchFormError("a residual block behind something without a bound")
+    return last.relu.bound
 
 
 def _conv_unit(unit: Unit, weight: Tensor, bias: Tensor, *, pool: Pool) -> ConvUnit:

@@ -14,9 +14,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from qana.backbone.bounded_sum import BoundedSum
 from qana.conversion.deploy import deploy
 from qana.errors import QanaError, listed
 from qana.quantization.network import QuantizedNetwork
+from qana.quantization.sum import QuantizedSum
 from qana.quantization.unit import QuantizedUnit
 
 FINE_BITS = 24  # of a weight: its rounding is lost in that of float32
@@ -40,7 +42,7 @@ def require_same_function(quantized: QuantizedNetwork, pixels: Tensor) -> None:
         raise QanaError(
             f"{len(changed)} block(s) compute something that the chip would not: {listed(changed)}",
             where="backbone",
-            allowed="ConvUnit, SeparableUnit, HeadUnit and GhostModule, computing what they declare",
+            allowed="units, GhostModule and ResidualBlock, computing what they declare",
             fix="use these units as they are: padding, operations and order are what their arguments say",
         )
 
@@ -73,6 +75,8 @@ def _restore_units(parent: nn.Module) -> None:
     for name, child in parent.named_children():
         if isinstance(child, QuantizedUnit):
             setattr(parent, name, child.unit)
+        elif isinstance(child, QuantizedSum):
+            setattr(parent, name, BoundedSum(child.bound))
         else:
             _restore_units(child)
 

@@ -115,7 +115,10 @@ _READING = (
 _SPIKING_LAYER = (
     "name", "kind", "neurons", "threshold", "spikes", "firing_rate", "synops",
 )  # fmt: skip
+# What it keeps of each layer of the network: `qana.backbone.complexity.LayerComplexity`.
+LAYER_COSTS = ("module", "kind", "output_shape", "parameters", "macs", "activation_bytes")
 _ROWS = {
+    "backbone.layers": LAYER_COSTS,
     "host.runs": _HOST_RUN,
     "cost.layers": (
         "name",
@@ -148,6 +151,7 @@ _OPTIONAL = {
         "ways", "energy_models", "duty_cycle", "layers", "clock_mhz", "frames_per_call", "residuals",
         "measured", "modelled",
     ),
+    "backbone": ("layers", "peak_activation_bytes"),
     "host": ("runs", "absent"),
     "host.latency_ms": ("p99",),
 }  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qana.backbone.complexity import LayerComplexity, peak_activation_bytes
 from qana.conversion.product import Conversion, MappingReport
 from qana.dataset.splits import Splits
 from qana.evaluation.contract import LAYER_FACTS, SCHEMA, check_report
@@ -41,12 +42,25 @@ class RunInfo:
 
 @dataclass(frozen=True)
 class BackboneInfo:
-    """The float network: its name, form, trainable parameters and dense MACs for one image."""
+    """The float network: its name, form, trainable parameters and dense MACs for one image, and its layers.
+
+    `layers` is empty for a network that came as a file, whose layers are those of the program.
+    """
 
     name: str
     form: str
     parameters: int
     macs: int
+    layers: tuple[LayerComplexity, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The block of report.json; the layers and their peak of memory where they are known."""
+        block = asdict(self)
+        if self.layers:
+            block["peak_activation_bytes"] = peak_activation_bytes(self.layers)
+        else:
+            del block["layers"]
+        return block
 
 
 @dataclass(frozen=True)
@@ -121,7 +135,7 @@ def build_report(
         "schema": SCHEMA,
         "run": asdict(run),
         "dataset": dataset_block(splits),
-        "backbone": asdict(backbone),
+        "backbone": backbone.as_dict(),
         "quantization": asdict(quantization),
         "stages": {name: stages[name].as_dict() for name in in_ladder_order(stages)},
         "conversion": conversion,

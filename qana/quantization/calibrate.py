@@ -2,18 +2,25 @@
 
 A bounded ReLU is positively homogeneous, clip(x, b) = b * clip(x / b, 1). So a layer's weights can be
 divided by the best clipping value, whatever it is, and the next layer's multiplied by it: the chip's steps
-stay powers of two while the ranges are free. The bound must not fall below 1 either, because quantizeml
-never gives an activation more fractional bits than it has bits (``clamp`` in ``fixed_point.py``).
+stay powers of two while the ranges are free. A bound that was learned is kept instead. The bound must not
+fall below 1 either, because quantizeml never gives an activation more fractional bits than it has bits
+(``clamp`` in ``fixed_point.py``).
 """
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
+from qana.backbone.bounded_relu import BoundedReLU
 from qana.backbone.ghost import GhostModule
+from qana.backbone.learned_bound import LearnedBoundReLU
 from qana.backbone.network import Network
+from qana.backbone.residual import ResidualBlock
 from qana.backbone.unit import ConvUnit, SeparableUnit, Unit
+from qana.quantization.sum import SUM_BITS
 
 UNIT_BOUND = 1.0
 CLIP_CANDIDATES = 40
@@ -24,12 +31,14 @@ SAMPLES_PER_LAYER = 100_000
 def calibrate(folded: Network, images: Tensor, *, value_bits: int) -> None:
     """Rescale `folded` in place so that every activation is bounded at 1 and clipped where that costs least.
 
+    Behind a sum, and in the branch that it adds, the bound is a power of two of at least 1.
+
     Args:
         folded: folded network; its outputs change only where values are clipped.
         images: (N, 3, H, W), float holding 0 to 255.
         value_bits: bits of an activation, without a sign.
     """
-    x = images
+    x, factor = images, torch.ones(images.shape[1])
     blocks = list(folded.eval().blocks)
     for block, consumer in zip(blocks, [*blocks[1:], None], strict=True):
         if isinstance(block, GhostModule):
@@ -37,6 +46,9 @@ def calibrate(folded: Network, images: Tensor, *, value_bits: int) -> None:
             _scale_input(block.cheap, y.factor)
             z = _calibrate_unit(block.cheap, y.output, value_bits)
             factor, x = torch.cat((y.factor, z.factor)), torch.cat((y.output, z.output), 1)
+        elif isinstance(block, ResidualBlock):
+            scaled = _calibrate_residual(block, x, factor, value_bits)
+            factor, x = scaled.factor, scaled.output
         else:
             assert isinstance(block, Unit)
             scaled = _calibrate_unit(block, x, value_bits)
@@ -55,13 +67,49 @@ class _Scaled:
 def _calibrate_unit(unit: Unit, x: Tensor, value_bits: int) -> _Scaled:
     if unit.relu is None:
         return _Scaled(unit(x), torch.ones(unit.out_channels))
-    clip = best_clip(_before_pool(unit, x), value_bits)
+    learned = isinstance(unit.relu, LearnedBoundReLU)
+    clip = unit.relu.bound if learned else best_clip(_before_pool(unit, x), value_bits)
     conv = unit.weighted()[-1]
     assert conv.bias is not None
     conv.weight.div_(clip)
     conv.bias.div_(clip)
-    unit.relu.bound = UNIT_BOUND
+    unit.relu = BoundedReLU(UNIT_BOUND)
     return _Scaled(unit(x), torch.full((unit.out_channels,), clip))
+
+
+def _calibrate_residual(block: ResidualBlock, x: Tensor, factor: Tensor, value_bits: int) -> _Scaled:
+    """Both ways in the units of the shortcut, because the chip aligns them by shifting alone.
+
+    What the branch and the sum are clipped at is then that unit times a power of two, at least 1.
+    """
+    around = x
+    if isinstance(block.shortcut, Unit):
+        scaled = _calibrate_unit(block.shortcut, x, value_bits)
+        factor, around = scaled.factor, scaled.output
+    *first, last = block.branch
+    through = x
+    for unit, consumer in zip(first, list(block.branch)[1:], strict=True):
+        assert isinstance(unit, Unit)
+        scaled = _calibrate_unit(unit, through, value_bits)
+        _scale_input(consumer, scaled.factor)
+        through = scaled.output
+    assert isinstance(last, Unit)
+    assert last.relu is not None
+    unit_of_sum = factor.view(1, -1, 1, 1)
+    branch = last(through) / unit_of_sum
+    _divide_output(last, factor)
+    last.relu.bound = best_power_of_two(branch, value_bits)
+    bounded = torch.minimum(around + branch, block.sum.bound / unit_of_sum)
+    block.sum.bound = best_power_of_two(bounded, SUM_BITS)
+    return _Scaled(block.sum(around, last(through)), factor)
+
+
+def _divide_output(unit: Unit, factor: Tensor) -> None:
+    """Divide the weights that write each output channel by `factor` (C,)."""
+    conv = unit.weighted()[-1]
+    assert conv.bias is not None
+    conv.weight.div_(factor.view(-1, 1, 1, 1))
+    conv.bias.div_(factor)
 
 
 def _before_pool(unit: Unit, x: Tensor) -> Tensor:
@@ -93,6 +141,21 @@ def best_clip(values: Tensor, value_bits: int) -> float:
     return clips[errors.index(min(errors))]
 
 
+def best_power_of_two(values: Tensor, value_bits: int) -> float:
+    """As `best_clip`, among 1, 2, 4, ... up to the largest value.
+
+    Example:
+        >>> best_power_of_two(torch.tensor([0.5, 3.0]), value_bits=7)
+        4.0
+    """
+    flat = values.flatten()
+    flat = flat[:: max(1, flat.numel() // SAMPLES_PER_LAYER)]
+    largest = max(float(flat.max()), UNIT_BOUND)
+    bounds = [2.0**exponent for exponent in range(math.ceil(math.log2(largest)) + 1)]
+    errors = [_quantization_error(flat, bound, value_bits) for bound in bounds]
+    return bounds[errors.index(min(errors))]
+
+
 def _quantization_error(values: Tensor, clip: float, value_bits: int) -> float:
     step = clip / 2**value_bits
     codes = torch.floor(values / step + 0.5).clamp(0, 2**value_bits - 1)
@@ -103,6 +166,9 @@ def _scale_input(consumer: nn.Module, factor: Tensor) -> None:
     """Multiply the weights that read each input channel by `factor` (C,)."""
     if isinstance(consumer, GhostModule):
         return _scale_input(consumer.primary, factor)
+    if isinstance(consumer, ResidualBlock):
+        _scale_input(consumer.branch[0], factor)
+        return _scale_input(consumer.shortcut, factor) if isinstance(consumer.shortcut, Unit) else None
     assert isinstance(consumer, Unit)
     conv = consumer.weighted()[-1]
     if isinstance(consumer, SeparableUnit) and consumer.ghost:

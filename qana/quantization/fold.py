@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from qana.backbone.attention import AnnealedGate
 from qana.backbone.network import Network
 from qana.backbone.unit import ConvUnit, SeparableUnit, Unit
+from qana.errors import QanaError, listed
 
 
 def fold(network: Network) -> Network:
@@ -24,8 +25,8 @@ def fold(network: Network) -> Network:
         network: trained float network; left as it is.
 
     Returns:
-        A folded copy in evaluation mode. Its outputs equal those of `network.eval()` with every gate at its
-        mean, up to float rounding.
+        A folded copy in evaluation mode, in which only gates that are no constants are left. Its outputs
+        equal those of `network.eval()` with every annealed gate at its mean, up to float rounding.
     """
     folded = copy.deepcopy(network).eval()
     with torch.no_grad():
@@ -33,6 +34,33 @@ def fold(network: Network) -> Network:
             if isinstance(unit, Unit):
                 _fold_unit(unit)
     return folded
+
+
+def require_quantizable(network: nn.Module) -> None:
+    """Refuse what has no integer layers: networks that are not made of units, and gates that never end.
+
+    Raises:
+        QanaError: names the network, or all of its gates.
+    """
+    if not isinstance(network, Network):
+        raise QanaError(
+            f"a {type(network).__name__} is not made of units, so there is nothing to quantize it into",
+            where="backbone, quantization",
+            allowed="a network of units from qana.backbone; any other in float (quantization=none)",
+            fix="choose quantization=none conversion=none, or another backbone",
+        )
+    live = [
+        f"{path}.gate"
+        for path, unit in network.named_modules()
+        if isinstance(unit, Unit) and not isinstance(unit.gate, (AnnealedGate, nn.Identity))
+    ]
+    if live:
+        raise QanaError(
+            f"{len(live)} gate(s) multiply two tensors, which no integer layer does: {listed(live)}",
+            where="backbone.attention_form, quantization",
+            allowed="gates that end as constants; any gate in a float network (quantization=none)",
+            fix="choose backbone.attention_form=folded, or additive on akida2; or quantization=none",
+        )
 
 
 def _fold_unit(unit: Unit) -> None:
@@ -45,7 +73,9 @@ def _fold_unit(unit: Unit) -> None:
         factor_on_weight = factor
     conv.weight.mul_(factor_on_weight.view(-1, 1, 1, 1))
     conv.bias = nn.Parameter(bias)
-    unit.norm, unit.gate = nn.Identity(), nn.Identity()
+    unit.norm = nn.Identity()
+    if isinstance(unit.gate, AnnealedGate):
+        unit.gate = nn.Identity()
     if isinstance(unit, SeparableUnit):
         _equalize_depthwise(unit)
 

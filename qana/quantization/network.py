@@ -6,10 +6,13 @@ import copy
 
 from torch import Tensor, nn
 
+from qana.backbone.bounded_sum import BoundedSum
 from qana.backbone.ghost import GhostModule
 from qana.backbone.network import Network
+from qana.backbone.residual import ResidualBlock
 from qana.backbone.unit import Unit
 from qana.quantization.grid import PIXELS, ActivationGrid
+from qana.quantization.sum import QuantizedSum
 from qana.quantization.unit import Bits, QuantizedUnit
 
 
@@ -39,6 +42,10 @@ class QuantizedNetwork(nn.Module):
         """All units, from the stem to the head."""
         return [module for module in self.modules() if isinstance(module, QuantizedUnit)]
 
+    def layers(self) -> list[QuantizedUnit | QuantizedSum]:
+        """All layers of the program that give integers of their own: units, and sums of branches."""
+        return [module for module in self.modules() if isinstance(module, (QuantizedUnit, QuantizedSum))]
+
     def link(self) -> None:
         """Tell every unit the grid of its input; called again whenever a bound has changed."""
         grid: ActivationGrid | None = PIXELS
@@ -55,6 +62,8 @@ class QuantizedNetwork(nn.Module):
         for name, child in parent.named_children():
             if isinstance(child, Unit):
                 setattr(parent, name, self._quantized(child))
+            elif isinstance(child, BoundedSum):
+                setattr(parent, name, QuantizedSum(child.bound))
             else:
                 self._replace_units(child)
 
@@ -69,6 +78,8 @@ def _link(block: nn.Module, grid: ActivationGrid) -> ActivationGrid | None:
     if isinstance(block, QuantizedUnit):
         block.input_grid = grid
         return block.output_grid
+    if isinstance(block, ResidualBlock):
+        return _link_residual(block, grid)
     if isinstance(block, GhostModule):
         primary = _link(block.primary, grid)
         assert primary is not None
@@ -77,3 +88,17 @@ def _link(block: nn.Module, grid: ActivationGrid) -> ActivationGrid | None:
             raise RuntimeError(f"the branches of a ghost module end on two grids: {primary}, {cheap}")
         return primary
     raise TypeError(f"no rule to link a {type(block).__name__}")
+
+
+def _link_residual(block: ResidualBlock, grid: ActivationGrid) -> ActivationGrid:
+    around: ActivationGrid | None = grid
+    if isinstance(block.shortcut, QuantizedUnit):
+        around = _link(block.shortcut, grid)
+    through: ActivationGrid | None = grid
+    for unit in block.branch:
+        assert through is not None
+        through = _link(unit, through)
+    if around is None or through is None or not isinstance(block.sum, QuantizedSum):
+        raise RuntimeError("a way through a residual block ends without an activation")
+    block.sum.input_grids = (around, through)
+    return block.sum.output_grid

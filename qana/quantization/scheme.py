@@ -7,7 +7,7 @@ from torch import Tensor
 from qana.backbone.network import Network
 from qana.errors import QanaError
 from qana.quantization.calibrate import calibrate
-from qana.quantization.fold import fold
+from qana.quantization.fold import fold, require_quantizable
 from qana.quantization.network import QuantizedNetwork
 from qana.quantization.unit import Bits
 
@@ -64,7 +64,11 @@ class Quantization:
 
         Returns:
             A network ready for quantization-aware training.
+
+        Raises:
+            QanaError: the network is not made of units, or has a gate that never becomes a constant.
         """
+        require_quantizable(network)
         value_bits = self._value_bits()
         folded = fold(network)
         calibrate(folded, images[: self.calibration_images], value_bits=value_bits)

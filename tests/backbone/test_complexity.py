@@ -4,7 +4,10 @@ from small_networks import KINDS, alone, quantized_network, small_network
 from torch import nn
 
 from qana.backbone import LayerComplexity, complexity, layer_complexity
+from qana.backbone.complexity import peak_activation_bytes
 from qana.backbone.ghost import GhostModule
+from qana.backbone.residual import ResidualBlock
+from qana.backbone.resnet_small import basic_block
 from qana.backbone.unit import ConvUnit, HeadUnit, SeparableUnit
 
 
@@ -122,3 +125,24 @@ def test_a_network_that_fails_keeps_no_hooks():
     assert network.training
     assert not any(module._forward_hooks for module in network.modules())
     assert torch.is_grad_enabled()
+
+
+def test_what_goes_around_a_branch_takes_memory_until_the_sum():
+    stride = dict(stride=2, bound=4.0)
+    network = alone(
+        ConvUnit(3, 4, kernel_size=3, bound=4.0),
+        basic_block(4, 4, stride=1, bound=4.0),
+        ResidualBlock(
+            [ConvUnit(4, 6, kernel_size=3, **stride)],
+            shortcut=ConvUnit(4, 6, kernel_size=1, **stride),
+            bound=4.0,
+        ),
+    )
+    layers = layer_complexity(network, (4, 6, 3), activation_bits=8)
+    paths = ["0", "1.branch.0", "1.branch.1", "2.shortcut", "2.branch.0"]
+    assert [layer.module for layer in layers] == [f"blocks.{path}" for path in paths]
+    full, small = 24 * 4, 6 * 6
+    # x is the input of the first layer of a branch, and waits beside the second; a shortcut waits beside all
+    expected = [72 + full, 2 * full, 3 * full, full + small, full + 4 * small + small]
+    assert [layer.activation_bytes for layer in layers] == expected
+    assert peak_activation_bytes(layers) == 3 * full

@@ -25,6 +25,7 @@ SECOND_GENERATION = [
     ("akidanet", 64),
     ("mobilenet_v1", 64),
     ("vgg_small", 64),
+    ("resnet_small", 64),
 ]
 ABLATED = ["ablation_no_ghost", "ablation_separable", "ablation_plain_relu"]
 
@@ -55,3 +56,15 @@ def test_the_second_generation_runs_it_in_hardware_alone(tmp_path, name, side):
 def test_an_ablated_network_fits_the_chip_of_its_study(tmp_path, recipe):
     mapping = mapped(tmp_path, 64, f"experiment={recipe}")
     assert (mapping.hardware_only, mapping.passes) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("backbone=resnet_small", "quantization=w8a8"),
+        ("backbone=qana_xs", "backbone.attention_form=additive"),
+        ("backbone=qana_xs", "backbone.attention_form=additive", "quantization=w8a8"),
+    ],
+)
+def test_sums_run_on_the_second_generation(tmp_path, overrides):
+    assert mapped(tmp_path, 64, *overrides, "conversion=akida2").hardware_only

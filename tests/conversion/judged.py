@@ -34,8 +34,9 @@ class Case:
                 "output_shape": shapes.get(entry.name, [1, 1, 3]),
                 "macs": 5,
                 "weight_bytes": 7,
+                "reads": [self.plan[index - 1].name] if index else [],
             }
-            for entry in self.plan
+            for index, entry in enumerate(self.plan)
         ]
 
     def reports(self, codes=None, nps=None):

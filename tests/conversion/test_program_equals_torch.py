@@ -12,7 +12,7 @@ from qana.conversion.akida_layers import layer_outputs
 from qana.conversion.parity import torch_codes, torch_logits
 
 IMAGES = 48
-CHOICES = [("qana", 1, 4), ("qana", 2, 4), ("qana", 2, 8), ("akidanet", 2, 4)]
+CHOICES = [("qana", 1, 4), ("qana", 2, 4), ("qana", 2, 8), ("akidanet", 2, 4), ("resnet_small", 2, 4)]
 
 
 @pytest.fixture(params=CHOICES, ids=[f"{family}-v{chip}-w{bits}a{bits}" for family, chip, bits in CHOICES])

@@ -34,11 +34,10 @@ def layer_reports(
         nps: layer name to neural processors.
     """
     entries = {entry.name: entry for entry in plan}
-    reports, previous_sparsity = [], _zero_share(images)
+    reports, sparsities = [], {name: _zero_share(output) for name, output in codes.items()}
     for description in descriptions:
         name = description["name"]
         output = codes.get(name)
-        sparsity = _zero_share(output) if output is not None else 0.0
         reports.append(
             LayerReport(
                 name=name,
@@ -47,15 +46,14 @@ def layer_reports(
                 macs=description["macs"],
                 weight_bytes=description["weight_bytes"],
                 nps=nps.get(name, 0),
-                input_sparsity=previous_sparsity,
-                output_sparsity=sparsity,
+                input_sparsity=_read_sparsity(description["reads"], sparsities, images),
+                output_sparsity=sparsities.get(name, 0.0),
                 max_error_lsb=max_error_lsb(trained.codes.get(name), output),
                 saturated_share=_saturated_share(entries.get(name), output),
                 dead_share=_dead_share(output),
                 headroom_bits=_headroom_bits(trained.loads.get(name, {})),
             )
         )
-        previous_sparsity = sparsity
     return tuple(reports)
 
 
@@ -66,6 +64,12 @@ def max_error_lsb(trained: NDArray[Any] | None, output: NDArray[Any] | None) -> 
     if trained.shape != output.shape:
         return float("inf")
     return float(np.abs(trained.astype(np.int32) - output.astype(np.int32)).max())
+
+
+def _read_sparsity(reads: Sequence[str], sparsities: Mapping[str, float], images: NDArray[np.uint8]) -> float:
+    """Share of zeros in what a layer reads: the image, one map, or several of one size."""
+    shares = [sparsities.get(name, 0.0) for name in reads]
+    return sum(shares) / len(shares) if shares else _zero_share(images)
 
 
 def _zero_share(values: NDArray[Any]) -> float:

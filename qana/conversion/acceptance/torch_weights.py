@@ -76,13 +76,14 @@ def trained_weights(network: QuantizedNetwork, plan: Sequence[PlannedLayer]) -> 
 
     Args:
         network: trained.
-        plan: one entry per unit.
+        plan: one entry per layer; sums have no weights.
 
     Raises:
         QanaError: a module has weights that belong to no layer of the plan.
     """
     found: list[TrainedWeights] = []
-    for index, (unit, entry) in enumerate(zip(network.units(), plan, strict=True)):
+    weighted = [entry for entry in plan if entry.weight_bits is not None]
+    for index, (unit, entry) in enumerate(zip(network.units(), weighted, strict=True)):
         found += _unit_weights(unit, entry, flipped=index > 0)
     _require_all_modules(network, {weights.module for weights in found})
     return found

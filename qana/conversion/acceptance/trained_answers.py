@@ -56,7 +56,7 @@ def trained_answers(
 
     Args:
         network: trained.
-        plan: one entry per unit.
+        plan: one entry per layer.
         images: (N, H, W, 3) uint8.
         compared: M, images of which the integers of every layer are kept.
         batch_size: images per call.
@@ -98,8 +98,9 @@ class _Recorder:
 
     @contextmanager
     def listening(self, network: QuantizedNetwork) -> Iterator[None]:
-        pairs = list(zip(network.units(), self._plan, strict=True))
-        hooks = [unit.register_forward_hook(self._keep_codes(entry)) for unit, entry in pairs]
+        layers = list(zip(network.layers(), self._plan, strict=True))
+        hooks = [layer.register_forward_hook(self._keep_codes(entry)) for layer, entry in layers]
+        pairs = [(layer, entry) for layer, entry in layers if isinstance(layer, QuantizedUnit)]
         for index, (unit, entry) in enumerate(pairs):
             # The accumulator is no module's output, so no hook sees it.
             vars(unit)["accumulate"] = self._weighed(unit, entry, first=index == 0)

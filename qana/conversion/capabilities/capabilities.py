@@ -11,6 +11,7 @@ from torch import nn
 
 from qana.backbone.ghost import GhostModule
 from qana.backbone.network import Network
+from qana.backbone.residual import ResidualBlock
 from qana.backbone.unit import HeadUnit, SeparableUnit, Unit
 from qana.conversion.capabilities.convolution import Found
 from qana.conversion.capabilities.devices import DeviceTable, device_table, require_known
@@ -19,6 +20,7 @@ from qana.conversion.capabilities.offence import NETWORK, Offence
 from qana.conversion.capabilities.placement import is_frame, parts_of_units, places_of
 from qana.conversion.capabilities.processors import fewest_nps
 from qana.conversion.capabilities.registers import predicted_steps, register_risks
+from qana.conversion.capabilities.residual import residual_faults
 from qana.conversion.capabilities.table import GENERATIONS, GenerationTable
 from qana.conversion.capabilities.units import UNITS, Place, unit_faults, unit_kind
 from qana.conversion.capabilities.walk import Walk, walk
@@ -81,6 +83,8 @@ class Capabilities:
                         "a strictly sequential network",
                     )
                 )
+            elif isinstance(module, ResidualBlock):
+                faults += residual_faults(module, list(getattr(network, "blocks", [])), self.generation, seen)
             elif module not in inside and not is_frame(network, path, module):
                 faults += foreign_faults(module, self.table, seen)
             found += [fault.at(path or NETWORK) for fault in faults]

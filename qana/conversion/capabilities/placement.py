@@ -7,18 +7,23 @@ from torch import nn
 from qana.backbone.attention import AnnealedGate
 from qana.backbone.ghost import GhostModule
 from qana.backbone.network import Network
+from qana.backbone.residual import ResidualBlock
 from qana.backbone.unit import SeparableUnit, Unit
 from qana.conversion.capabilities.units import Place
 
 # What may hold units; anything else is unknown to quantization and deployment.
-COMPOSITES = (GhostModule,)
+COMPOSITES = (GhostModule, ResidualBlock)
 
 
 def places_of(network: nn.Module) -> dict[Unit, Place]:
     """Every unit and where it stands, in network order."""
     units = [module for module in network.modules() if isinstance(module, Unit)]
     ghosts = [module for module in network.modules() if isinstance(module, GhostModule)]
-    branches = {unit for ghost in ghosts for unit in (ghost.primary, ghost.cheap)}
+    branches: set[Unit] = {unit for ghost in ghosts for unit in (ghost.primary, ghost.cheap)}
+    for block in network.modules():
+        if isinstance(block, ResidualBlock):
+            ends = (block.shortcut, *list(block.branch)[-1:])
+            branches |= {each for each in ends if isinstance(each, Unit)}
     return {
         unit: Place(
             first=index == 0,
@@ -32,14 +37,20 @@ def places_of(network: nn.Module) -> dict[Unit, Place]:
 
 
 def parts_of_units(network: nn.Module) -> set[nn.Module]:
-    """Parts that `unit_faults` answers for, and gates, which fold away with all that is in them."""
-    return {
+    """Parts that `unit_faults` or `residual_faults` answers for, and gates, which fold away."""
+    parts = {
         part
         for unit in network.modules()
         if isinstance(unit, (Unit, AnnealedGate))
         for part in unit.modules()
         if part is not unit or isinstance(unit, AnnealedGate)
     }
+    for block in network.modules():
+        if isinstance(block, ResidualBlock):
+            parts.update((block.branch, block.sum))
+            if isinstance(block.shortcut, nn.Identity):
+                parts.add(block.shortcut)
+    return parts
 
 
 def is_frame(network: nn.Module, path: str, module: nn.Module) -> bool:

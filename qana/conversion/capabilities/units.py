@@ -28,7 +28,7 @@ class Place:
         last: whether it gives the logits.
         following: the unit that runs next, or None.
         copies_in: how often the program holds every channel that it reads (2 in a ghost unit of v1).
-        branch: whether a concatenation follows.
+        branch: whether a concatenation or a sum follows.
     """
 
     first: bool
@@ -101,7 +101,7 @@ def _own_parts(unit: Unit) -> Iterator[Found]:
     if not isinstance(unit.gate, (AnnealedGate, nn.Identity)):
         yield Found(
             f"a {_gate(unit.gate)} that multiplies two tensors",
-            "wrap it in AnnealedGate (backbone attention se or sa_eca), or choose attention none",
+            "choose backbone.attention_form=folded (in your own network: AnnealedGate), or attention none",
             "a gate that ends as a constant per channel",
         )
     if unit.relu is not None and not isinstance(unit.relu, BoundedReLU):
@@ -161,8 +161,8 @@ def _max_pool_faults(kind: Kind, table: LayerTable, place: Place) -> Iterator[Fo
     if (2, 2) not in table.max_pools:
         yield Found(f"a max pool behind a {kind} layer", "remove it", "a max pool behind a convolution")
     if place.branch:
-        found = "a max pool in front of a concatenation"
-        yield Found(found, "pool in a convolution of its own", "concatenations of unpooled layers")
+        found = "a max pool in front of a concatenation or a sum"
+        yield Found(found, "pool in a convolution of its own", "branches that end unpooled")
     # "A layer with max pooling must be followed by another convolutional layer", both generations.
     elif place.following is None or isinstance(place.following, HeadUnit):
         rewrite = "put a convolution (or the global pool's unit) behind it"

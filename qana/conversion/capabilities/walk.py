@@ -63,7 +63,15 @@ def walk(network: nn.Module, image_shape: tuple[int, int, int]) -> Walk:
     try:
         with torch.no_grad(), _Functions(seen, running):
             network.eval()(image)
-    except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
+    except (
+        RuntimeError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        KeyError,
+        AssertionError,
+    ) as error:
         seen.failure = f"{type(error).__name__}: {error}".splitlines()[0]
     finally:
         for module, training in modes.items():

@@ -19,6 +19,7 @@ from qana.evaluation.page.header_section import header
 from qana.evaluation.page.ladder_section import ladder
 from qana.evaluation.page.lineage_section import lineage
 from qana.evaluation.page.markup import tag, text
+from qana.evaluation.page.network_section import network
 from qana.evaluation.page.program_section import program
 from qana.evaluation.page.spiking_section import spiking
 from qana.evaluation.page.strata_section import strata
@@ -64,6 +65,7 @@ def render_html(
         reliability(report, said),
         data(report),
         cost(report),
+        network(report),
         program(report, layers),
         lineage(report, versions),
         tag("footer", text(_DISCLAIMER)),
