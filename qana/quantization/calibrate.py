@@ -14,32 +14,31 @@ from torch import Tensor, nn
 from qana.backbone.ghost import GhostModule
 from qana.backbone.network import Network
 from qana.backbone.unit import ConvUnit, SeparableUnit, Unit
+from qana.quantization.clipping import Clipping
 
 UNIT_BOUND = 1.0
-CLIP_CANDIDATES = 40
-SAMPLES_PER_LAYER = 100_000
 
 
 @torch.no_grad()
-def calibrate(folded: Network, images: Tensor, *, value_bits: int) -> None:
-    """Rescale `folded` in place so that every activation is bounded at 1 and clipped where that costs least.
+def calibrate(folded: Network, images: Tensor, *, clipping: Clipping) -> None:
+    """Rescale `folded` in place so that every activation is bounded at 1, clipped where `clipping` says.
 
     Args:
         folded: folded network; its outputs change only where values are clipped.
         images: (N, 3, H, W), float holding 0 to 255.
-        value_bits: bits of an activation, without a sign.
+        clipping: where, given what a layer says to `images`.
     """
     x = images
     blocks = list(folded.eval().blocks)
     for block, consumer in zip(blocks, [*blocks[1:], None], strict=True):
         if isinstance(block, GhostModule):
-            y = _calibrate_unit(block.primary, x, value_bits)
+            y = _calibrate_unit(block.primary, x, clipping)
             _scale_input(block.cheap, y.factor)
-            z = _calibrate_unit(block.cheap, y.output, value_bits)
+            z = _calibrate_unit(block.cheap, y.output, clipping)
             factor, x = torch.cat((y.factor, z.factor)), torch.cat((y.output, z.output), 1)
         else:
             assert isinstance(block, Unit)
-            scaled = _calibrate_unit(block, x, value_bits)
+            scaled = _calibrate_unit(block, x, clipping)
             factor, x = scaled.factor, scaled.output
         if consumer is not None:
             _scale_input(consumer, factor)
@@ -52,10 +51,10 @@ class _Scaled:
         self.output, self.factor = output, factor
 
 
-def _calibrate_unit(unit: Unit, x: Tensor, value_bits: int) -> _Scaled:
+def _calibrate_unit(unit: Unit, x: Tensor, clipping: Clipping) -> _Scaled:
     if unit.relu is None:
         return _Scaled(unit(x), torch.ones(unit.out_channels))
-    clip = best_clip(_before_pool(unit, x), value_bits)
+    clip = clipping(_before_pool(unit, x))
     conv = unit.weighted()[-1]
     assert conv.bias is not None
     conv.weight.div_(clip)
@@ -71,32 +70,6 @@ def _before_pool(unit: Unit, x: Tensor) -> Tensor:
     output = unit(x)
     unit.pool = pool
     return output
-
-
-def best_clip(values: Tensor, value_bits: int) -> float:
-    """The upper bound under which `values` lose least in the mean square on ``2**value_bits`` levels.
-
-    Args:
-        values: any shape, not negative.
-        value_bits: bits without a sign.
-
-    Returns:
-        A share of the largest value; 1.0 where all values are zero.
-    """
-    flat = values.flatten()
-    flat = flat[:: max(1, flat.numel() // SAMPLES_PER_LAYER)]
-    largest = float(flat.max())
-    if largest <= 0.0:
-        return UNIT_BOUND
-    clips = [largest * (index + 1) / CLIP_CANDIDATES for index in range(CLIP_CANDIDATES)]
-    errors = [_quantization_error(flat, clip, value_bits) for clip in clips]
-    return clips[errors.index(min(errors))]
-
-
-def _quantization_error(values: Tensor, clip: float, value_bits: int) -> float:
-    step = clip / 2**value_bits
-    codes = torch.floor(values / step + 0.5).clamp(0, 2**value_bits - 1)
-    return float((codes * step - values).square().mean())
 
 
 def _scale_input(consumer: nn.Module, factor: Tensor) -> None:
