@@ -230,7 +230,7 @@ def test_bits_of_the_table_map_and_no_others(generation, kind):
 
 
 def test_generation_1_has_no_activations_of_8_bits_and_none_of_3_that_map():
-    with pytest.raises(ValueError, match="act_bits parameter must be between 1 and 4"):
+    with pytest.raises(ValueError, match="act_bits must be 1, 2 or 4"):
         layer(1, "separable", "tried", act_bits=8)
     said = refusal(1, stem(1, bits=3), layer(1, "separable", "behind", act_bits=4))
     assert "The parameter act_bits should be 1, 2 or 4." in said

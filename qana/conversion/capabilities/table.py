@@ -169,8 +169,8 @@ V2 = GenerationTable(
         ),
         "dense": LayerTable(strides={1: (1,)}, filters={}, max_pools=(), global_pool=False),
     },
-    # Fewer bits run in the software backend and do not map: "Weights bitwidth should be 4-bit or 8-bit.",
-    # "Output should be 4-bit or 8-bit."; w8a4: "Input bits should be >= weights bits."
+    # The software backend runs more that does not map: fewer bits ("Weights bitwidth should be 4-bit or
+    # 8-bit.") and w8a4 ("Input bits should be >= weights bits.").
     bits=((4, 4), (8, 8), (4, 8)),
     input_weight_bits=8,
     global_pool_order="behind",
