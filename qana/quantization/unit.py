@@ -103,7 +103,19 @@ class QuantizedUnit(nn.Module):
         return rescale(acc, grid, pool=self.unit.pool, bound=relu.bound)
 
     def accumulate(self, x: Tensor) -> Accumulator:
-        """The linear part over codes."""
+        """The linear part over codes.
+
+        sums[o] = sum over i of w[o, i] * x[i];  real value = (sums + bias) * scale[o] * 2**-frac_bits
+
+        with w on the grid of `scale_and_codes`, the bias on the accumulator's (`bias_codes`) and, in a
+        separable unit, the depthwise codes first, whose one scale multiplies the pointwise ones. Source:
+        ``quantizeml/layers/convolution.py:QuantizedConv2D``, ``depthwise_convolution.py``, ``dense.py`` and
+        ``separable_convolution.py:QuantizedSeparableConv2D``. Every sum is a whole number below 2**24 at 4
+        bits, so float32 holds it exactly.
+
+        Args:
+            x: codes (N, C_in, H, W) on `input_grid`.
+        """
         if self.input_grid is None:
             raise RuntimeError("a quantized unit is used before it was linked to its input grid")
         *first, conv = self.unit.weighted()
