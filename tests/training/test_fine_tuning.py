@@ -88,7 +88,7 @@ def test_a_price_on_events_leaves_fewer_of_them(tmp_path):
     images, shares = pixels(8, 16, 16, seed=2), []
     for price in (0.0, 30.0):
         tuning = fine_tuning(event_penalty=price)
-        # One epoch, as the best of several may be one before the price has shown; fast, for it has five steps.
+        # One epoch, as the best of several may be one before the price has shown; fast, as it has five steps.
         _, witness = fit(
             tmp_path / str(price),
             scheme=quantization(),
