@@ -98,6 +98,10 @@ def quantized_network(name, form, bits, seed=0):
         activation_bits=bits,
         input_weight_bits=8,
         generation=GENERATION[form],
+        weight_rule="max",
+        calibration="mse",
+        percentile=99.9,
+        ranges="calibrated",
         calibration_images=8,
     )
     return scheme.apply(network, pixels(8, seed=seed)), network

@@ -26,6 +26,10 @@ def scheme(generation, bits=4):
         activation_bits=bits,
         input_weight_bits=8,
         generation=generation,
+        weight_rule="max",
+        calibration="mse",
+        percentile=99.9,
+        ranges="calibrated",
         calibration_images=8,
     )
 

@@ -29,6 +29,10 @@ def trained(network, generation, bits, shape):
         activation_bits=bits,
         input_weight_bits=8,
         generation=generation,
+        weight_rule="max",
+        calibration="mse",
+        percentile=99.9,
+        ranges="calibrated",
         calibration_images=8,
     )
     return scheme.apply(made, pixels)

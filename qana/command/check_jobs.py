@@ -142,7 +142,9 @@ def _offences(
         target.check(network, quantization, image_shape)
     except QanaError as refusal:
         modules = (
-            target.capabilities.offences(network, image_shape) if isinstance(target, AkidaTarget) else []
+            target.capabilities_at(quantization).offences(network, image_shape)
+            if isinstance(target, AkidaTarget)
+            else []
         )
         if not any(offence.module in refusal.what for offence in modules):
             yield _as_offence(refusal)
@@ -158,7 +160,7 @@ def _tried(verdict: Verdict, target: AkidaTarget, network: Network, quantization
             return replace(verdict, offences=(_as_offence(refusal),))
         except ConversionError as crash:
             return replace(verdict, crashed=True, offences=(_as_crash(crash, target, folder / LOG),))
-    risks = target.capabilities.risks(network, verdict.image_shape)
+    risks = target.capabilities_at(quantization).risks(network, verdict.image_shape)
     return replace(verdict, dry_run=tried, risks=tuple(risks))
 
 

@@ -110,9 +110,13 @@ def convert_onnx(
 def _require_bits(target: AkidaTarget, weight_bits: int, activation_bits: int, images: int) -> None:
     quantization = Quantization(
         weight_bits=weight_bits,
+        weight_rule="max",
         activation_bits=activation_bits,
         input_weight_bits=INPUT_WEIGHT_BITS,
         generation=target.generation,
+        calibration="max",
+        percentile=100.0,
+        ranges="calibrated",
         calibration_images=images,
     )
     require_bits(target.name, target.generation, target.capabilities.bit_widths, quantization)

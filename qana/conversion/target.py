@@ -111,7 +111,14 @@ class AkidaTarget:
         """
         require_sdk(self.name)
         require_bits(self.name, self.generation, self.capabilities.bit_widths, quantization)
-        refuse_offences(self.name, self.capabilities.offences(network, image_shape))
+        refuse_offences(self.name, self.capabilities_at(quantization).offences(network, image_shape))
+
+    def capabilities_at(self, quantization: Quantization | None) -> Capabilities:
+        """The capability table at the bit-widths of `quantization`; for all of them where it has none."""
+        if quantization is None:
+            return self.capabilities
+        pair = (quantization.weight_bits, quantization.activation_bits)
+        return self.capabilities.at(*pair) if pair in self.capabilities.bit_widths else self.capabilities
 
     def convert(self, network: QuantizedNetwork, *, images: NDArray[np.uint8], folder: Path) -> Conversion:
         """Convert a trained network, let every stage answer the same images, and accept or refuse the result.

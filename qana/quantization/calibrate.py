@@ -20,38 +20,37 @@ from qana.backbone.learned_bound import LearnedBoundReLU
 from qana.backbone.network import Network
 from qana.backbone.residual import ResidualBlock
 from qana.backbone.unit import ConvUnit, SeparableUnit, Unit
+from qana.quantization.clipping import SAMPLES_PER_LAYER, Clipping, quantization_error
 from qana.quantization.sum import SUM_BITS
 
 UNIT_BOUND = 1.0
-CLIP_CANDIDATES = 40
-SAMPLES_PER_LAYER = 100_000
 
 
 @torch.no_grad()
-def calibrate(folded: Network, images: Tensor, *, value_bits: int) -> None:
-    """Rescale `folded` in place so that every activation is bounded at 1 and clipped where that costs least.
+def calibrate(folded: Network, images: Tensor, *, clipping: Clipping) -> None:
+    """Rescale `folded` in place so that every activation is bounded at 1, clipped where `clipping` says.
 
     Behind a sum, and in the branch that it adds, the bound is a power of two of at least 1.
 
     Args:
         folded: folded network; its outputs change only where values are clipped.
         images: (N, 3, H, W), float holding 0 to 255.
-        value_bits: bits of an activation, without a sign.
+        clipping: where, given what a layer says to `images`.
     """
     x, factor = images, torch.ones(images.shape[1])
     blocks = list(folded.eval().blocks)
     for block, consumer in zip(blocks, [*blocks[1:], None], strict=True):
         if isinstance(block, GhostModule):
-            y = _calibrate_unit(block.primary, x, value_bits)
+            y = _calibrate_unit(block.primary, x, clipping)
             _scale_input(block.cheap, y.factor)
-            z = _calibrate_unit(block.cheap, y.output, value_bits)
+            z = _calibrate_unit(block.cheap, y.output, clipping)
             factor, x = torch.cat((y.factor, z.factor)), torch.cat((y.output, z.output), 1)
         elif isinstance(block, ResidualBlock):
-            scaled = _calibrate_residual(block, x, factor, value_bits)
+            scaled = _calibrate_residual(block, x, factor, clipping)
             factor, x = scaled.factor, scaled.output
         else:
             assert isinstance(block, Unit)
-            scaled = _calibrate_unit(block, x, value_bits)
+            scaled = _calibrate_unit(block, x, clipping)
             factor, x = scaled.factor, scaled.output
         if consumer is not None:
             _scale_input(consumer, factor)
@@ -64,11 +63,11 @@ class _Scaled:
         self.output, self.factor = output, factor
 
 
-def _calibrate_unit(unit: Unit, x: Tensor, value_bits: int) -> _Scaled:
+def _calibrate_unit(unit: Unit, x: Tensor, clipping: Clipping) -> _Scaled:
     if unit.relu is None:
         return _Scaled(unit(x), torch.ones(unit.out_channels))
     learned = isinstance(unit.relu, LearnedBoundReLU)
-    clip = unit.relu.bound if learned else best_clip(_before_pool(unit, x), value_bits)
+    clip = unit.relu.bound if learned else clipping(_before_pool(unit, x))
     conv = unit.weighted()[-1]
     assert conv.bias is not None
     conv.weight.div_(clip)
@@ -77,20 +76,20 @@ def _calibrate_unit(unit: Unit, x: Tensor, value_bits: int) -> _Scaled:
     return _Scaled(unit(x), torch.full((unit.out_channels,), clip))
 
 
-def _calibrate_residual(block: ResidualBlock, x: Tensor, factor: Tensor, value_bits: int) -> _Scaled:
+def _calibrate_residual(block: ResidualBlock, x: Tensor, factor: Tensor, clipping: Clipping) -> _Scaled:
     """Both ways in the units of the shortcut, because the chip aligns them by shifting alone.
 
     What the branch and the sum are clipped at is then that unit times a power of two, at least 1.
     """
     around = x
     if isinstance(block.shortcut, Unit):
-        scaled = _calibrate_unit(block.shortcut, x, value_bits)
+        scaled = _calibrate_unit(block.shortcut, x, clipping)
         factor, around = scaled.factor, scaled.output
     *first, last = block.branch
     through = x
     for unit, consumer in zip(first, list(block.branch)[1:], strict=True):
         assert isinstance(unit, Unit)
-        scaled = _calibrate_unit(unit, through, value_bits)
+        scaled = _calibrate_unit(unit, through, clipping)
         _scale_input(consumer, scaled.factor)
         through = scaled.output
     assert isinstance(last, Unit)
@@ -98,7 +97,7 @@ def _calibrate_residual(block: ResidualBlock, x: Tensor, factor: Tensor, value_b
     unit_of_sum = factor.view(1, -1, 1, 1)
     branch = last(through) / unit_of_sum
     _divide_output(last, factor)
-    last.relu.bound = best_power_of_two(branch, value_bits)
+    last.relu.bound = best_power_of_two(branch, clipping.value_bits)
     bounded = torch.minimum(around + branch, block.sum.bound / unit_of_sum)
     block.sum.bound = best_power_of_two(bounded, SUM_BITS)
     return _Scaled(block.sum(around, last(through)), factor)
@@ -121,26 +120,6 @@ def _before_pool(unit: Unit, x: Tensor) -> Tensor:
     return output
 
 
-def best_clip(values: Tensor, value_bits: int) -> float:
-    """The upper bound under which `values` lose least in the mean square on ``2**value_bits`` levels.
-
-    Args:
-        values: any shape, not negative.
-        value_bits: bits without a sign.
-
-    Returns:
-        A share of the largest value; 1.0 where all values are zero.
-    """
-    flat = values.flatten()
-    flat = flat[:: max(1, flat.numel() // SAMPLES_PER_LAYER)]
-    largest = float(flat.max())
-    if largest <= 0.0:
-        return UNIT_BOUND
-    clips = [largest * (index + 1) / CLIP_CANDIDATES for index in range(CLIP_CANDIDATES)]
-    errors = [_quantization_error(flat, clip, value_bits) for clip in clips]
-    return clips[errors.index(min(errors))]
-
-
 def best_power_of_two(values: Tensor, value_bits: int) -> float:
     """As `best_clip`, among 1, 2, 4, ... up to the largest value.
 
@@ -152,14 +131,8 @@ def best_power_of_two(values: Tensor, value_bits: int) -> float:
     flat = flat[:: max(1, flat.numel() // SAMPLES_PER_LAYER)]
     largest = max(float(flat.max()), UNIT_BOUND)
     bounds = [2.0**exponent for exponent in range(math.ceil(math.log2(largest)) + 1)]
-    errors = [_quantization_error(flat, bound, value_bits) for bound in bounds]
+    errors = [quantization_error(flat, bound, value_bits) for bound in bounds]
     return bounds[errors.index(min(errors))]
-
-
-def _quantization_error(values: Tensor, clip: float, value_bits: int) -> float:
-    step = clip / 2**value_bits
-    codes = torch.floor(values / step + 0.5).clamp(0, 2**value_bits - 1)
-    return float((codes * step - values).square().mean())
 
 
 def _scale_input(consumer: nn.Module, factor: Tensor) -> None:

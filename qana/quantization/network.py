@@ -13,6 +13,7 @@ from qana.backbone.residual import ResidualBlock
 from qana.backbone.unit import Unit
 from qana.quantization.grid import PIXELS, ActivationGrid
 from qana.quantization.sum import QuantizedSum
+from qana.quantization.ternary import WeightRule
 from qana.quantization.unit import Bits, QuantizedUnit
 
 
@@ -53,10 +54,19 @@ class QuantizedNetwork(nn.Module):
             assert grid is not None
             grid = _link(block, grid)
 
+    def set_weight_rule(self, rule: WeightRule) -> None:
+        """Choose how weights get their scales behind the first unit; depthwise kernels keep ``max``."""
+        for unit in self.units()[1:]:
+            if unit.unit.weighted()[-1].groups == 1:
+                unit.rule = rule
+
     def snap(self) -> None:
-        """Put all weights on their grids (see `QuantizedUnit.snap`)."""
+        """Put all weights on their grids (see `QuantizedUnit.snap`), learned ranges into them."""
         for unit in self.units():
             unit.snap()
+        for unit in self.units():  # only now: a range stands in two units
+            if unit.range is not None:
+                nn.init.zeros_(unit.range.log2)
 
     def _replace_units(self, parent: nn.Module) -> None:
         for name, child in parent.named_children():

@@ -17,6 +17,7 @@ from qana.quantization.grid import (
     weight_scale,
 )
 from qana.quantization.rescale import Accumulator, rescale_v1, rescale_v2
+from qana.quantization.ternary import WeightRule, scale_and_codes
 
 IDENTITY_WEIGHT = 1.0  # the centre of the kernels that pass x on in a ghost unit's [x, depthwise(x)]
 
@@ -35,6 +36,30 @@ class Bits:
     weight: int
     activation: int
     pooled: int
+
+
+class LearnedRange(nn.Module):
+    """The range r of one layer's activations, as its logarithm: always positive, 1 at first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log2 = nn.Parameter(torch.zeros(()))
+
+    def forward(self) -> Tensor:
+        """r, ()."""
+        return torch.exp2(self.log2)
+
+
+@dataclass(frozen=True)
+class InputRange:
+    """Whose range how many channels of an input have."""
+
+    range: LearnedRange
+    channels: int
+
+    def factors(self) -> Tensor:
+        """(channels,), what weights on these channels are multiplied by."""
+        return self.range().expand(self.channels)
 
 
 class QuantizedUnit(nn.Module):
@@ -56,6 +81,9 @@ class QuantizedUnit(nn.Module):
         self.bits = bits
         self.generation = generation
         self.input_grid: ActivationGrid | None = None
+        self.rule: WeightRule = "max"  # of full and pointwise weights; depthwise ones always take "max"
+        self.range: LearnedRange | None = None  # set, with the next line, by `learn_ranges`
+        self.input_ranges: tuple[InputRange, ...] = ()
 
     @property
     def output_grid(self) -> ActivationGrid | None:
@@ -75,19 +103,45 @@ class QuantizedUnit(nn.Module):
         return rescale(acc, grid, pool=self.unit.pool, bound=relu.bound)
 
     def accumulate(self, x: Tensor) -> Accumulator:
-        """The linear part over codes."""
+        """The linear part over codes.
+
+        sums[o] = sum over i of w[o, i] * x[i];  real value = (sums + bias) * scale[o] * 2**-frac_bits
+
+        with w on the grid of `scale_and_codes`, the bias on the accumulator's (`bias_codes`) and, in a
+        separable unit, the depthwise codes first, whose one scale multiplies the pointwise ones. Source:
+        ``quantizeml/layers/convolution.py:QuantizedConv2D``, ``depthwise_convolution.py``, ``dense.py`` and
+        ``separable_convolution.py:QuantizedSeparableConv2D``. Every sum is a whole number below 2**24 at 4
+        bits, so float32 holds it exactly.
+
+        Args:
+            x: codes (N, C_in, H, W) on `input_grid`.
+        """
         if self.input_grid is None:
             raise RuntimeError("a quantized unit is used before it was linked to its input grid")
         *first, conv = self.unit.weighted()
-        scale = weight_scale(conv.weight, self.bits.weight, per_channel=True)
-        codes = weight_codes(conv.weight, scale, self.bits.weight)
+        weight, bias = self.ranged()
+        scale, codes = scale_and_codes(weight, self.bits.weight, self.rule)
         if isinstance(self.unit, SeparableUnit):
             x, depthwise_scale = self._depthwise(x, first[0], ghost=self.unit.ghost)
             scale = depthwise_scale * scale
         sums = convolve_same(x, codes.to(x.dtype), stride=conv.stride[0], groups=conv.groups)
-        assert conv.bias is not None
-        bias = bias_codes(conv.bias, scale, self.input_grid.frac_bits)
-        return Accumulator(sums, bias, scale, self.input_grid.frac_bits)
+        codes_of_bias = bias_codes(bias, scale, self.input_grid.frac_bits)
+        return Accumulator(sums, codes_of_bias, scale, self.input_grid.frac_bits)
+
+    def ranged(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the last convolution, W * r_in / r_out and b / r_out, as the chip gets them."""
+        conv = self.unit.weighted()[-1]
+        weight, bias = conv.weight, conv.bias
+        assert bias is not None
+        if self.input_ranges:
+            factor = torch.cat([each.factors() for each in self.input_ranges])
+            if isinstance(self.unit, SeparableUnit) and self.unit.ghost:
+                factor = factor.repeat(2)  # [x, depthwise(x)]
+            depthwise = conv.groups > 1
+            weight = weight * (factor.view(-1, 1, 1, 1) if depthwise else factor.view(1, -1, 1, 1))
+        if self.range is not None:
+            weight, bias = weight / self.range(), bias / self.range()
+        return weight, bias
 
     def _depthwise(self, x: Tensor, conv: nn.Conv2d, *, ghost: bool) -> tuple[Tensor, Tensor]:
         """Depthwise sums over x, behind x itself in a ghost unit, and the one scale of the kernels."""
@@ -108,11 +162,16 @@ class QuantizedUnit(nn.Module):
 
     @torch.no_grad()
     def snap(self) -> None:
-        """Put the float weights on their own grid, so that whoever reads them next finds the same codes."""
+        """Put the float weights on their own grid, so that whoever reads them next finds the same codes.
+
+        Learned ranges are in the weights then; `QuantizedNetwork.snap` sets them back to 1.
+        """
         *first, conv = self.unit.weighted()
-        scale = weight_scale(conv.weight, self.bits.weight, per_channel=True)
-        codes = weight_codes(conv.weight, scale, self.bits.weight)
+        weight, bias = self.ranged()
+        scale, codes = scale_and_codes(weight, self.bits.weight, self.rule)
         conv.weight.copy_(codes * scale.view(-1, 1, 1, 1))
+        assert conv.bias is not None
+        conv.bias.copy_(bias)
         if isinstance(self.unit, SeparableUnit):
             scale = self.depthwise_scale(first[0], ghost=self.unit.ghost)
             first[0].weight.copy_(weight_codes(first[0].weight, scale, self.bits.weight) * scale)

@@ -13,6 +13,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from qana.backbone.attention import set_gate_annealing
 from qana.dataset import Augmentation
+from qana.training.fine_tuning import Term
 from qana.training.loss import Loss
 from qana.training.parameter_groups import parameter_groups
 
@@ -62,6 +63,7 @@ class Classifier(pl.LightningModule):
         self.schedule, self.warmup_share = schedule, warmup_share
         self.gate_annealing = gate_annealing
         self._phase_steps = 1
+        self.terms: list[Term] = []  # parts of the loss that come on top
         self.accuracy = MulticlassAccuracy(num_classes, average="micro")
         self.macro_f1 = MulticlassF1Score(num_classes, average="macro")
 
@@ -106,6 +108,17 @@ class Classifier(pl.LightningModule):
         images = images.contiguous(memory_format=torch.channels_last)
         logits = self.network(images).float()  # mixed precision hands over halves
         loss: Tensor = self.loss(logits, target, self.progress)
+        for term in self.terms:
+            value = term(images, logits)
+            self.log(
+                f"{self.phase}/{term.name}",
+                value.detach(),
+                on_step=False,
+                on_epoch=True,
+                batch_size=len(target),
+                sync_dist=True,
+            )
+            loss = loss + value
         if not torch.isfinite(loss):
             raise FloatingPointError(
                 f"the {self.phase} loss is {loss.item()} in epoch {self.current_epoch}, step {batch_idx};"

@@ -17,9 +17,11 @@ from qana.backbone.network import Network
 from qana.dataset import Augmentation, EvalBatches, Sampler, Splits, TrainBatches
 from qana.errors import QanaError
 from qana.quantization import Quantization
+from qana.quantization.soundness import require_living
 from qana.training.classifier import Classifier, Schedule
 from qana.training.early_stop import EarlyStop
 from qana.training.epoch_progress import EpochProgress
+from qana.training.fine_tuning import FineTuning, Term
 from qana.training.lightning_hushed import lightning_hushed
 from qana.training.loss import Loss
 from qana.training.phase import Phase
@@ -43,6 +45,7 @@ class Training:
         schedule: see `Classifier`.
         warmup_share: see `Classifier`.
         loss: what is minimised in both phases; it is told how many training images each class has.
+        fine_tuning: what the quantized phase has besides: a teacher, averaged weights, a price on events.
         gate_annealing: see `Classifier`.
         batch_size: training images per step and device.
         eval_batch_size: validation images per step and device.
@@ -69,6 +72,7 @@ class Training:
         schedule: Schedule,
         warmup_share: float,
         loss: Loss,
+        fine_tuning: FineTuning,
         gate_annealing: tuple[float, float],
         batch_size: int,
         eval_batch_size: int,
@@ -86,7 +90,7 @@ class Training:
         self.float_epochs, self.quantized_epochs = float_epochs, quantized_epochs
         self.learning_rate, self.quantized_learning_rate = learning_rate, quantized_learning_rate
         self.weight_decay, self.schedule = weight_decay, schedule
-        self.warmup_share, self.loss = warmup_share, loss
+        self.warmup_share, self.loss, self.fine_tuning = warmup_share, loss, fine_tuning
         self.gate_annealing = (gate_annealing[0], gate_annealing[1])
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.sampler, self.augmentation, self.patience = sampler, augmentation, patience
@@ -121,10 +125,12 @@ class Training:
         """
         last = list(callbacks) if quantization is None else []
         phase = Phase("float", self.float_epochs, self.learning_rate, self.precision, progress=(0.0, 1.0))
-        self._train(phase, network, splits, last, logger, folder)
+        self._train(phase, network, splits, last, [], logger, folder)
         if quantization is None:
             return
-        quantized = quantization.apply(network, self._calibration_images(splits, quantization))
+        images = self._calibration_images(splits, quantization)
+        require_living(network, images)
+        quantized = quantization.apply(network, images)
         phase = Phase(
             "quantized",
             self.quantized_epochs,
@@ -132,7 +138,9 @@ class Training:
             "32-true",  # whole numbers beyond what 16 bits can hold
             progress=(1.0, 1.0),
         )
-        self._train(phase, quantized, splits, list(callbacks), logger, folder)
+        terms = self.fine_tuning.terms(quantized, network)
+        last = [*self.fine_tuning.callbacks(), *callbacks]
+        self._train(phase, quantized, splits, last, terms, logger, folder)
 
     def _train(
         self,
@@ -140,10 +148,12 @@ class Training:
         network: nn.Module,
         splits: Splits,
         callbacks: list[Callback],
+        terms: list[Term],
         logger: Logger,
         folder: Path,
     ) -> None:
         module = self._classifier(phase, network, splits)
+        module.terms = terms
         checkpoint = ModelCheckpoint(
             folder / "checkpoints",
             filename=f"best-{phase.name}",
@@ -165,6 +175,8 @@ class Training:
         )
         with lightning_hushed():
             trainer.fit(module, batches, EvalBatches(splits.val, self.eval_batch_size))
+        for term in terms:
+            term.close()
         network.cpu()
 
     def _classifier(self, phase: Phase, network: nn.Module, splits: Splits) -> Classifier:

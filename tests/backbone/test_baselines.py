@@ -54,6 +54,10 @@ def test_a_quantized_baseline_follows_its_float_one(name, form):
         activation_bits=bits,
         input_weight_bits=8,
         generation=GENERATION[form],
+        weight_rule="max",
+        calibration="mse",
+        percentile=99.9,
+        ranges="calibrated",
         calibration_images=16,
     )
     quantized = scheme.apply(network, pixels(16)).eval()

@@ -134,7 +134,15 @@ def test_a_live_gate_is_refused_by_quantization_with_its_path():
     from qana.quantization import Quantization
 
     scheme = Quantization(
-        weight_bits=4, activation_bits=4, input_weight_bits=8, generation=2, calibration_images=4
+        weight_bits=4,
+        activation_bits=4,
+        input_weight_bits=8,
+        generation=2,
+        weight_rule="max",
+        calibration="mse",
+        percentile=99.9,
+        ranges="calibrated",
+        calibration_images=4,
     )
     with pytest.raises(QanaError, match=r"blocks\.1\.primary\.gate") as refusal:
         scheme.apply(small_network("qana", "concat", attention_form="gated"), pixels(4))

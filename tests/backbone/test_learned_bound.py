@@ -12,6 +12,7 @@ from qana.backbone.unit import ConvUnit, Unit
 from qana.errors import QanaError
 from qana.quantization import Quantization, fold
 from qana.quantization.calibrate import calibrate
+from qana.quantization.clipping import Clipping
 
 VALUES = torch.tensor([-1.0, 0.5, 1.9, 2.1, 7.0])
 
@@ -80,7 +81,7 @@ def test_folding_and_calibration_keep_the_learned_bound(learned):
     folded = fold(network)
     assert folded.blocks[0].relu.bound == learned
     before = folded.blocks[0](pixels(4))
-    calibrate(folded, pixels(8), value_bits=4)
+    calibrate(folded, pixels(8), clipping=Clipping("mse", 99.9, 4))
     after = folded.blocks[0](pixels(4))
 
     assert float(before.max()) == learned  # something is clipped
@@ -92,7 +93,15 @@ def test_folding_and_calibration_keep_the_learned_bound(learned):
 def test_a_network_with_learned_bounds_is_quantized():
     network = settled(small_network("qana", "separable", learned_bounds=True), images=pixels(8))
     scheme = Quantization(
-        weight_bits=4, activation_bits=4, input_weight_bits=8, generation=1, calibration_images=8
+        weight_bits=4,
+        activation_bits=4,
+        input_weight_bits=8,
+        generation=1,
+        weight_rule="max",
+        calibration="mse",
+        percentile=99.9,
+        ranges="calibrated",
+        calibration_images=8,
     )
     quantized = scheme.apply(network, pixels(8)).eval()
     assert not any(isinstance(module, LearnedBoundReLU) for module in quantized.modules())

@@ -147,6 +147,10 @@ def test_quantization_bounds_a_plain_relu(form):
         activation_bits=4,
         input_weight_bits=8,
         generation=GENERATION[form],
+        weight_rule="max",
+        calibration="mse",
+        percentile=99.9,
+        ranges="calibrated",
         calibration_images=8,
     )
     quantized = scheme.apply(network, pixels(8))

@@ -51,7 +51,15 @@ def test_an_unknown_name_is_refused_with_the_closest_ones():
 
 def test_quantization_refuses_it(network):
     scheme = Quantization(
-        weight_bits=4, activation_bits=4, input_weight_bits=8, generation=2, calibration_images=4
+        weight_bits=4,
+        activation_bits=4,
+        input_weight_bits=8,
+        generation=2,
+        weight_rule="max",
+        calibration="mse",
+        percentile=99.9,
+        ranges="calibrated",
+        calibration_images=4,
     )
     nothing = NoTarget(name="none", generation=2, form="concat")
     with pytest.raises(QanaError, match="not made of units"):

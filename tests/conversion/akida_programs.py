@@ -14,7 +14,10 @@ def filled(program, seed=0):
         for name in layer.variables.names:
             if name.startswith("weights"):
                 shape = layer.variables[name].shape
-                layer.variables[name] = random.integers(-7, 8, shape).astype(layer.variables[name].dtype)
+                top = min(2 ** (layer.parameters.weights_bits - 1) - 1, 7)
+                layer.variables[name] = random.integers(-top, top + 1, shape).astype(
+                    layer.variables[name].dtype
+                )
     return program
 
 
@@ -41,24 +44,28 @@ def stem(generation, size=32, filters=8, kernel=3, stride=2, bits=4, columns=Non
     """The first layer, over images of `size` rows."""
     shape = (columns or size, size, 3)
     if generation == 1:
-        arguments = {"weights_bits": 8, "act_bits": 4, "kernel_stride": (stride, stride), "name": "stem"}
+        arguments = {"weights_bits": 8, "act_bits": min(bits, 4)}
+        arguments |= {"kernel_stride": (stride, stride), "name": "stem"}
         return akida.InputConvolutional(shape, (kernel, kernel), filters, **arguments, **pool)
     arguments = {"output_bits": bits, "kernel_stride": stride, "name": "stem"}
     return akida.InputConv2D(shape, filters, kernel, **arguments, **pool)
 
 
-def layer(generation, kind, name, filters=8, kernel=3, stride=1, bits=4, padding="Same", pool=NO_POOL):
-    """A layer of one of the kinds of the capability table."""
+def layer(
+    generation, kind, name, filters=8, kernel=3, stride=1, bits=4, padding="Same", pool=NO_POOL, act_bits=None
+):
+    """A layer of a kind of the capability table; `bits` of weights, and of maps where `act_bits` is None."""
+    act_bits = act_bits or (4 if generation == 1 else bits)
     if kind == "dense":
         if generation == 1:
-            return akida.FullyConnected(filters, name=name, weights_bits=4, activation=False)
+            return akida.FullyConnected(filters, name=name, weights_bits=min(bits, 4), activation=False)
         no_activation = akida.ActivationType.NoActivation
         return akida.Dense1D(filters, weights_bits=bits, output_bits=32, activation=no_activation, name=name)
     arguments = {"weights_bits": bits, "padding": getattr(akida.Padding, padding), "name": name, **pool}
     if generation == 1:
         made = {"separable": akida.SeparableConvolutional, "convolution": akida.Convolutional}[kind]
-        return made((kernel, kernel), filters, act_bits=4, kernel_stride=(stride, stride), **arguments)
-    arguments |= {"output_bits": bits, "kernel_stride": stride}
+        return made((kernel, kernel), filters, act_bits=act_bits, kernel_stride=(stride, stride), **arguments)
+    arguments |= {"output_bits": act_bits, "kernel_stride": stride}
     if kind == "depthwise":
         return akida.DepthwiseConv2D(kernel, **arguments)
     return akida.Conv2D(filters, kernel, **arguments)

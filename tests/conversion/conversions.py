@@ -39,19 +39,19 @@ def quantized_network(family, generation, bits):
     return small_networks.quantized_network(family, FORM[generation], bits)[0].eval()
 
 
-def export(network, folder):
-    """The ONNX file of what is deployed."""
+def export(network, folder, size=(HEIGHT, WIDTH)):
+    """The ONNX file of what is deployed, for images of `size`."""
     with quiet():
-        export_onnx(deploy(network)[0], (HEIGHT, WIDTH, 3), folder / "model.onnx")
+        export_onnx(deploy(network)[0], (*size, 3), folder / "model.onnx")
     return folder / "model.onnx"
 
 
-def convert(network, folder, samples=None):
-    """From a quantized network to an Akida program."""
-    onnx_path, plan = export(network, folder), deploy(network)[1]
+def convert(network, folder, samples=None, size=(HEIGHT, WIDTH)):
+    """From a quantized network to an Akida program for images of `size`."""
+    onnx_path, plan = export(network, folder, size), deploy(network)[1]
     keras = onnx_to_keras(onnx.load(str(onnx_path)), generation=network.generation)
     with quiet():
-        calibration = images(2, seed=300) if samples is None else samples
+        calibration = images(2, 300, *size) if samples is None else samples
         quantized = quantize_keras(keras, plan, calibration, generation=network.generation)
         convert_keras(quantized, generation=network.generation).save(str(folder / "model.fbz"))
     return Converted(network, plan, quantized, folder / "model.fbz")

@@ -118,7 +118,15 @@ def test_network_that_does_not_fit_the_device_is_refused_and_its_files_are_kept(
     )
     pixels = small_networks.pixels(8, 14, 16)
     scheme = Quantization(
-        weight_bits=4, activation_bits=4, input_weight_bits=8, generation=1, calibration_images=8
+        weight_bits=4,
+        activation_bits=4,
+        input_weight_bits=8,
+        generation=1,
+        weight_rule="max",
+        calibration="mse",
+        percentile=99.9,
+        ranges="calibrated",
+        calibration_images=8,
     )
     network = scheme.apply(small_networks.settled(wide, images=pixels), pixels)
     images = conversions.images(4, height=14, width=16)

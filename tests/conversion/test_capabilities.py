@@ -35,6 +35,10 @@ def quantization(bits, generation, activation_bits=None):
         activation_bits=activation_bits or bits,
         input_weight_bits=8,
         generation=generation,
+        weight_rule="max",
+        calibration="mse",
+        percentile=99.9,
+        ranges="calibrated",
         calibration_images=8,
     )
 

@@ -3,8 +3,11 @@
 A newer SDK that takes more, or less, fails one of these.
 """
 
+import itertools
+
 import akida
 import akida_programs as programs
+import numpy as np
 import pytest
 from akida_programs import GLOBAL, chain, layer, max_pool, stem, what_the_mapper_says
 
@@ -214,12 +217,33 @@ def test_paddings_of_the_table_map_and_no_others(generation, kind, padding):
 
 
 @pytest.mark.parametrize(("generation", "kind"), CONVOLUTIONS)
-def test_bits_of_the_table_map(generation, kind):
-    for weight_bits, act_bits in GENERATIONS[generation].bits:
-        assert weight_bits == act_bits
-        made = layer(generation, kind, "tried", bits=weight_bits)
-        behind = layer(generation, FOLLOWING[generation], "behind", bits=weight_bits)
-        assert refusal(generation, stem(generation, bits=act_bits), made, behind) is None
+def test_bits_of_the_table_map_and_no_others(generation, kind):
+    table = GENERATIONS[generation]
+    legal = set(table.bits) - set(table.layers[kind].refused_bits)
+    for weight_bits, act_bits in itertools.product((2, 4, 8), (1, 2, 4) if generation == 1 else (2, 4, 8)):
+        made, behind = (
+            layer(generation, each, name, bits=weight_bits, act_bits=act_bits)
+            for each, name in ((kind, "tried"), (FOLLOWING[generation], "behind"))
+        )
+        said = refusal(generation, stem(generation, bits=act_bits), made, behind)
+        assert (said is None) == ((weight_bits, act_bits) in legal), (weight_bits, act_bits, said)
+
+
+def test_generation_1_has_no_activations_of_8_bits_and_none_of_3_that_map():
+    with pytest.raises(ValueError, match="act_bits must be 1, 2 or 4"):
+        layer(1, "separable", "tried", act_bits=8)
+    said = refusal(1, stem(1, bits=3), layer(1, "separable", "behind", act_bits=4))
+    assert "The parameter act_bits should be 1, 2 or 4." in said
+
+
+def test_weights_of_one_bit_are_zero_or_one_on_generation_1():
+    program = akida.Model()
+    program.add(stem(1))
+    program.add(layer(1, "convolution", "tried", bits=1))
+    weights = program.layers[1].variables["weights"]
+    program.layers[1].variables["weights"] = np.ones_like(weights)
+    with pytest.raises(ValueError, match="Minimum authorized value is 0"):
+        program.layers[1].variables["weights"] = -np.ones(weights.shape, np.int8)
 
 
 @pytest.mark.parametrize(

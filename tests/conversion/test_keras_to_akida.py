@@ -146,7 +146,15 @@ def test_network_with_a_dead_channel_is_refused_on_generation_1(tmp_path):
     )
     pixels = small_networks.pixels(8, conversions.HEIGHT, conversions.WIDTH)
     scheme = Quantization(
-        weight_bits=4, activation_bits=4, input_weight_bits=8, generation=1, calibration_images=8
+        weight_bits=4,
+        activation_bits=4,
+        input_weight_bits=8,
+        generation=1,
+        weight_rule="max",
+        calibration="mse",
+        percentile=99.9,
+        ranges="calibrated",
+        calibration_images=8,
     )
     network = scheme.apply(small_networks.settled(float_network, images=pixels), pixels).eval()
     with torch.no_grad():

@@ -96,7 +96,15 @@ def test_ranges_seen_on_images_cost_less_than_exact_ones():
     """What is lifted as far as it could ever go leaves few of its 127 levels to what there is."""
     network, images = folded("akidanet", "separable"), photographs(64, seed=7)
     scheme = Quantization(
-        weight_bits=8, activation_bits=8, input_weight_bits=8, generation=2, calibration_images=64
+        weight_bits=8,
+        activation_bits=8,
+        input_weight_bits=8,
+        generation=2,
+        weight_rule="max",
+        calibration="mse",
+        percentile=99.9,
+        ranges="calibrated",
+        calibration_images=64,
     )
     others = photographs(64, seed=9)
     errors = []

@@ -56,7 +56,15 @@ def test_settings_that_mean_nothing_are_refused_all_at_once(changes, named):
 
 def test_a_quantized_run_is_refused_before_training():
     scheme = Quantization(
-        weight_bits=4, activation_bits=4, input_weight_bits=8, generation=2, calibration_images=8
+        weight_bits=4,
+        activation_bits=4,
+        input_weight_bits=8,
+        generation=2,
+        weight_rule="max",
+        calibration="mse",
+        percentile=99.9,
+        ranges="calibrated",
+        calibration_images=8,
     )
     with pytest.raises(QanaError, match="takes a float network, not one quantized to w4a4") as caught:
         target().check(small_network("qana", "concat"), scheme, (18, 22, 3))

@@ -8,7 +8,8 @@ from small_networks import KINDS, alone, pixels, settled_network
 from qana.backbone.ghost import GhostModule
 from qana.backbone.unit import ConvUnit, HeadUnit, Unit
 from qana.quantization import fold
-from qana.quantization.calibrate import best_clip, calibrate
+from qana.quantization.calibrate import calibrate
+from qana.quantization.clipping import Clipping, best_clip
 
 
 def squared_error(values, clip, value_bits):
@@ -61,7 +62,7 @@ def test_a_large_layer_is_sampled_without_changing_the_choice_much():
 @pytest.mark.parametrize(("name", "form"), KINDS)
 def test_every_activation_ends_bounded_at_one(name, form):
     folded, largest = fold(settled_network(name, form)), []
-    calibrate(folded, pixels(8), value_bits=4)
+    calibrate(folded, pixels(8), clipping=Clipping("mse", 99.9, 4))
     units = [module for module in folded.modules() if isinstance(module, Unit) and module.relu is not None]
     for unit in units:
         unit.register_forward_hook(lambda _, __, out: largest.append(out.max().item()))
@@ -78,14 +79,14 @@ def test_the_outputs_stay_where_nothing_is_clipped(name, form):
     folded = fold(network)
     expected = folded(images)
     # 2**16 levels: any clipping would cost more than it gains.
-    calibrate(folded, images, value_bits=16)
+    calibrate(folded, images, clipping=Clipping("mse", 99.9, 16))
     torch.testing.assert_close(folded(images), expected, atol=2e-5, rtol=2e-5)
 
 
 def test_four_bits_clip_and_change_the_outputs_little():
     folded, images = fold(settled_network("qana", "separable")), pixels(8)
     expected = folded(images)
-    calibrate(folded, images, value_bits=4)
+    calibrate(folded, images, clipping=Clipping("mse", 99.9, 4))
     error = (folded(images) - expected).abs().max()
     assert 1e-4 < error < 0.3 * (expected.max() - expected.min())
 
@@ -100,7 +101,7 @@ def test_a_ghost_without_cheap_activation_keeps_its_outputs_too():
     ]
     folded, images = fold(alone(*blocks)), pixels(8)
     expected = folded(images)
-    calibrate(folded, images, value_bits=16)
+    calibrate(folded, images, clipping=Clipping("mse", 99.9, 16))
     torch.testing.assert_close(folded(images), expected, atol=2e-5, rtol=2e-5)
 
 
@@ -109,5 +110,5 @@ def test_a_dead_layer_stays_finite():
     with torch.no_grad():
         folded.blocks[1].conv.weight.zero_()
         folded.blocks[1].conv.bias.fill_(-1.0)
-    calibrate(folded, pixels(4), value_bits=4)
+    calibrate(folded, pixels(4), clipping=Clipping("mse", 99.9, 4))
     assert all(torch.isfinite(value).all() for value in folded.state_dict().values())

@@ -9,6 +9,7 @@ from small_networks import pixels, settled, settled_network, small_network
 
 from qana.quantization import Quantization
 from qana.quantization.calibrate import best_power_of_two, calibrate
+from qana.quantization.clipping import Clipping
 from qana.quantization.fold import fold
 from qana.quantization.grid import ActivationGrid
 from qana.quantization.sum import QuantizedSum
@@ -69,7 +70,7 @@ def test_the_bound_of_a_way_is_a_power_of_two_of_at_least_one(values, bound):
 def test_calibration_with_fine_steps_keeps_the_answers():
     network = settled_network("resnet_small", "concat")
     calibrated = fold(network)
-    calibrate(calibrated, pixels(16), value_bits=16)
+    calibrate(calibrated, pixels(16), clipping=Clipping("mse", 99.9, 16))
     expected = network(pixels(16))
     # The bounds of branches move to the next power of two, so a few of the largest values differ.
     assert float((calibrated(pixels(16)) - expected).abs().mean()) < 0.02 * float(expected.std())
@@ -79,7 +80,15 @@ def test_calibration_with_fine_steps_keeps_the_answers():
 def test_a_quantized_resnet_follows_its_float_one(bits, least):
     network = settled_network("resnet_small", "concat")
     scheme = Quantization(
-        weight_bits=bits, activation_bits=bits, input_weight_bits=8, generation=2, calibration_images=16
+        weight_bits=bits,
+        activation_bits=bits,
+        input_weight_bits=8,
+        generation=2,
+        weight_rule="max",
+        calibration="mse",
+        percentile=99.9,
+        ranges="calibrated",
+        calibration_images=16,
     )
     quantized = scheme.apply(network, pixels(16)).eval()
     images = pixels(32, seed=1)
@@ -94,7 +103,15 @@ def test_a_quantized_resnet_follows_its_float_one(bits, least):
 def test_additive_attention_is_quantized_with_its_network():
     network = settled(small_network("qana", "concat", attention_form="additive"), images=pixels(16))
     scheme = Quantization(
-        weight_bits=8, activation_bits=8, input_weight_bits=8, generation=2, calibration_images=16
+        weight_bits=8,
+        activation_bits=8,
+        input_weight_bits=8,
+        generation=2,
+        weight_rule="max",
+        calibration="mse",
+        percentile=99.9,
+        ranges="calibrated",
+        calibration_images=16,
     )
     quantized = scheme.apply(network, pixels(16)).eval()
     images = pixels(32, seed=1)

@@ -8,7 +8,15 @@ from qana.quantization import NoQuantization, Quantization
 
 def scheme(**changes):
     arguments = dict(
-        weight_bits=4, activation_bits=4, input_weight_bits=8, generation=1, calibration_images=8
+        weight_bits=4,
+        activation_bits=4,
+        input_weight_bits=8,
+        generation=1,
+        weight_rule="max",
+        calibration="mse",
+        percentile=99.9,
+        ranges="calibrated",
+        calibration_images=8,
     )
     return Quantization(**{**arguments, **changes})
 

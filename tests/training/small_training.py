@@ -11,7 +11,7 @@ from small_networks import small_network
 from qana.dataset import Augmentation, ImageSet, Splits
 from qana.dataset.audit import LeakageAudit
 from qana.quantization import Quantization
-from qana.training import Training
+from qana.training import FineTuning, Training
 from qana.training.loss import CrossEntropy
 
 CLASSES = ("a", "b", "c")
@@ -86,6 +86,19 @@ def augmentation(**changes):
     return Augmentation(**{**arguments, **changes})
 
 
+def fine_tuning(**changes):
+    arguments = dict(
+        distillation=0.0,
+        feature_distillation=0.0,
+        temperature=4.0,
+        event_penalty=0.0,
+        averaging="none",
+        averaging_decay=0.99,
+        averaging_start=0.0,
+    )
+    return FineTuning(**{**arguments, **changes})
+
+
 def training(**changes):
     arguments = dict(
         float_epochs=3,
@@ -96,6 +109,7 @@ def training(**changes):
         schedule="one_cycle",
         warmup_share=0.3,
         loss=CrossEntropy(label_smoothing=0.05),
+        fine_tuning=fine_tuning(),
         gate_annealing=(0.25, 0.75),
         batch_size=8,
         eval_batch_size=10,
@@ -119,6 +133,10 @@ def quantization(generation=1, calibration_images=16):
         activation_bits=4,
         input_weight_bits=8,
         generation=generation,
+        weight_rule="max",
+        calibration="mse",
+        percentile=99.9,
+        ranges="calibrated",
         calibration_images=calibration_images,
     )
 

@@ -50,6 +50,10 @@ class Capabilities:
         if self.device is not None:
             require_known(self.device, self.nodes, self.generation)
 
+    def at(self, weight_bits: int, activation_bits: int) -> Capabilities:
+        """What the target runs at one pair of bit-widths."""
+        return replace(self, bit_widths=((weight_bits, activation_bits),))
+
     @property
     def table(self) -> GenerationTable:
         """What the generation runs."""
@@ -137,11 +141,11 @@ class Capabilities:
             yield from _too_many(self._fewest(unit, place, shape, device), device)
 
     def _narrowed(self) -> GenerationTable:
-        """The table with the pool size of the configuration, which may be smaller than the SDK's."""
+        """The table with pool size and bit-widths as configured, which may be less than the SDK's."""
         limit = replace(
             self.table.pooled_positions, value=min(self.pooled_positions, self.table.pooled_positions.value)
         )
-        return replace(self.table, pooled_positions=limit)
+        return replace(self.table, pooled_positions=limit, bits=self.bit_widths)
 
     def _fewest(self, unit: Unit, place: Place, shape: torch.Size, device: DeviceTable) -> int:
         weight_bits, activation_bits = min(self.bit_widths)

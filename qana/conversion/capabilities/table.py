@@ -38,6 +38,7 @@ class LayerTable:
         max_pools: legal (size, stride) of a max pool behind the convolution, on every device.
         pool_with_stride: whether a strided convolution may have a pool.
         global_pool: whether a global average may stand behind it.
+        refused_bits: (weight, activation) pairs of the generation that this kind of layer does not take.
     """
 
     strides: Mapping[int, tuple[int, ...]]
@@ -46,6 +47,7 @@ class LayerTable:
     max_pools: tuple[tuple[int, int], ...] = ((2, 2),)
     pool_with_stride: bool = True
     global_pool: bool = True
+    refused_bits: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class GenerationTable:
 
     Attributes:
         layers: kind of layer to its table; a kind that is absent is refused.
-        bits: (weight, activation) pairs that map behind the first layer.
+        bits: (weight, activation) pairs that map behind the first layer, in at least one kind of layer.
         input_weight_bits: weight bits of the first layer.
         global_pool_order: where a global average stands: before or behind the ReLU.
         pooled_positions: most positions of a globally pooled map.
@@ -114,7 +116,10 @@ V1 = GenerationTable(
         ),
         "dense": LayerTable(strides={1: (1,)}, filters={}, max_pools=(), global_pool=False),
     },
-    bits=((4, 4),),
+    # Weights of 1 bit map too ("Standard CNP weights bitwidth must be 1, 2 or 4."), though not in separable
+    # layers ("must be 2 or 4"), but they are 0 and 1, and the SDK's quantizer makes none. Activations of 3
+    # bits run in the software backend and do not map ("The parameter act_bits should be 1, 2 or 4.").
+    bits=((4, 4), (4, 2), (4, 1), (2, 4), (2, 2), (2, 1)),
     input_weight_bits=8,
     global_pool_order="before",
     # cnn2snn, not the mapper: "We only accepts values smaller than 256".
@@ -160,10 +165,13 @@ V2 = GenerationTable(
             filters=_everywhere((3, 5, 7), _MOST_FILTERS),
             pool_with_stride=False,
             global_pool=False,  # cnn2snn, not the mapper: "Invalid block found during conversion"
+            refused_bits=((4, 8),),  # "4-bit weights and 8-bit activation is not allowed."
         ),
         "dense": LayerTable(strides={1: (1,)}, filters={}, max_pools=(), global_pool=False),
     },
-    bits=((4, 4), (8, 8)),
+    # The software backend runs more that does not map: fewer bits ("Weights bitwidth should be 4-bit or
+    # 8-bit.") and w8a4 ("Input bits should be >= weights bits.").
+    bits=((4, 4), (8, 8), (4, 8)),
     input_weight_bits=8,
     global_pool_order="behind",
     pooled_positions=Limit(144, "input dimensions width * height cannot exceed 144"),

@@ -64,6 +64,8 @@ def unit_faults(unit: Unit, place: Place, generation: GenerationTable, seen: Wal
     if table is None:
         yield _missing_layer(kind)
         return
+    if set(generation.bits) <= set(table.refused_bits):
+        yield _refused_bits(kind, generation)
     for conv in unit.weighted():
         # The pointwise half of a separable convolution is 1x1; the table is that of the depthwise half.
         if kind != "separable" or conv.groups > 1:
@@ -76,6 +78,15 @@ def unit_faults(unit: Unit, place: Place, generation: GenerationTable, seen: Wal
     yield from _pool_faults(unit, kind, table, place, generation, seen)
     if kind == "dense":
         yield from _dense_faults(unit, place, seen)
+
+
+def _refused_bits(kind: Kind, generation: GenerationTable) -> Found:
+    pairs = ", ".join(f"w{weight}a{activation}" for weight, activation in generation.bits)
+    return Found(
+        f"a {kind} convolution at {pairs}",
+        "choose other bit-widths, or a backbone without such layers (vgg_small)",
+        f"{kind} convolutions whose weights have the bits of their activations",
+    )
 
 
 def _missing_layer(kind: Kind) -> Found:
