@@ -16,7 +16,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from qana.comparison.result import Result
 from qana.errors import QanaError
+from qana.tracking.found_runs import RunFilter, find_runs
 from qana.tracking.recorded_run import RecordedRun, recorded_run
 from qana.tracking.store import open_local, open_server, read_local, read_server, sqlite_uri
 from qana.tracking.termination import signal_behind, sigterm_raises
@@ -93,12 +95,36 @@ class MlflowTracking:
         Raises:
             QanaError: no store, no such run, several of them, one that still runs or left no such files.
         """
-        if self._root is None:
-            return recorded_run(
-                read_server(self.uri), reference, store=f"tracking.uri = {self.uri}", folder=folder
+        return recorded_run(self._read(), reference, store=self._named(), folder=folder)
+
+    def results(self, wanted: RunFilter) -> list[Result]:
+        """Read the runs of this experiment that fit, newest first.
+
+        Raises:
+            QanaError: no store, no such experiment, or a filter that MLflow cannot read.
+        """
+        return find_runs(self._read(), self._experiment, wanted)
+
+    def fetch(self, run_id: str, name: str, folder: Path) -> Path:
+        """Fetch one artifact of a run.
+
+        Args:
+            run_id: whole.
+            name: of the artifact.
+            folder: where it is put; must exist.
+
+        Raises:
+            QanaError: the run has no such artifact.
+        """
+        client = self._read()
+        if name not in {item.path for item in client.list_artifacts(run_id)}:
+            raise QanaError(
+                f"run {run_id[:8]} left no {name}",
+                where=f"run = {run_id}, {self._named()}",
+                allowed=f"a run with {name} among its artifacts",
+                fix="name another run, or run it again",
             )
-        store = f"tracking.root = {self._root}"
-        return recorded_run(read_local(self._root), reference, store=store, folder=folder)
+        return Path(client.download_artifacts(run_id, name, str(folder)))
 
     def ui_command(self) -> str:
         """Say what to type, from the current folder, to look at the runs."""
@@ -106,6 +132,14 @@ class MlflowTracking:
             return f"{_python()} -m webbrowser {shlex.quote(self.uri)}"
         database = _short(self._root / "mlflow.db")
         return f"{_mlflow_program()} ui --backend-store-uri {shlex.quote(f'sqlite:///{database}')}"
+
+    def _named(self) -> str:
+        """The config key and value that lead to the store."""
+        return f"tracking.uri = {self.uri}" if self._root is None else f"tracking.root = {self._root}"
+
+    def _read(self) -> MlflowClient:
+        """Open the store for reading; nothing is made."""
+        return read_server(self.uri) if self._root is None else read_local(self._root)
 
     def _open(self) -> tuple[MlflowClient, str]:
         if self._root is None:
