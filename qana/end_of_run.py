@@ -21,9 +21,11 @@ from torch import nn
 
 from qana.backbone.network import Network, complexity
 from qana.conversion import AkidaTarget, Conversion, NoTarget
+from qana.conversion.model_card import ModelCard, write_card
 from qana.conversion.parity import torch_logits
 from qana.dataset.splits import Splits
 from qana.evaluation import BackboneInfo, Evaluation, QuantizationInfo, RunInfo
+from qana.evaluation.confidence import calibration_facts, fit_temperature
 from qana.provenance import config_hash, environment, git_state
 from qana.quantization import Quantization, QuantizedNetwork
 from qana.tracking.report_metrics import report_metrics, report_tags
@@ -99,6 +101,7 @@ class EndOfRun:
             stages.update(conversion.logits)
         if isinstance(network, QuantizedNetwork) and "torch" not in stages:
             stages["torch"] = torch_logits(network, images, batch_size=EVAL_BATCH)
+            self._write_card(network)
         report = self._measure(reference, stages, conversion)
         self.tracked.log_metrics(report_metrics(report))
         self.tracked.set_tags(report_tags(report))
@@ -120,6 +123,21 @@ class EndOfRun:
         if not isinstance(network, QuantizedNetwork):
             return None
         return self.target.convert(network, images=images, folder=self.context.folder)
+
+    def _write_card(self, network: nn.Module) -> None:
+        """Leave beside the program what a photograph needs; torch, equal to the last bit, answers for it."""
+        val = self.splits.val
+        logits = torch_logits(network, np.asarray(val.images), batch_size=EVAL_BATCH)
+        temperature = fit_temperature(logits, val.target)
+        card = ModelCard(
+            run=self.context.info.id,
+            target=self.target.name,
+            classes=tuple(self.splits.classes),
+            preprocessing=dict(self.splits.preprocessing),
+            temperature=temperature,
+            calibration=calibration_facts(logits, val.target, temperature),
+        )
+        write_card(self.context.folder, card)
 
     def _measure(self, reference: Network, stages: Stages, conversion: Conversion | None) -> dict[str, Any]:
         size = complexity(reference, self.splits.image_shape)

@@ -62,7 +62,8 @@ class PairedTest:
     Attributes:
         pairs: the runs, pair by pair.
         mcnemar: one per pair.
-        macro_f1: mean difference in macro F1, first minus second, one per pair: (P,).
+        scores: macro F1 of (first, second), one per pair.
+        macro_f1: difference in macro F1, first minus second, one per pair: (P,).
         ci95: of the mean difference, lesions drawn with replacement; the runs stay as they are.
         samples: draws behind it.
         over_seeds: the mean difference with its t interval over the pairs; the other way round, the lesions
@@ -71,6 +72,7 @@ class PairedTest:
 
     pairs: tuple[Pair, ...]
     mcnemar: tuple[McNemar, ...]
+    scores: tuple[tuple[float, float], ...]
     macro_f1: NDArray[np.float64]
     ci95: tuple[float, float]
     samples: int
@@ -111,10 +113,12 @@ def paired_test(pairs: Sequence[Pair], *, samples: int, seed: int) -> PairedTest
         samples: bootstrap draws.
         seed: of the draws.
     """
-    differences = np.array([_macro_f1(pair, pair.first) - _macro_f1(pair, pair.second) for pair in pairs])
+    found = tuple((_macro_f1(pair, pair.first), _macro_f1(pair, pair.second)) for pair in pairs)
+    differences = np.array([first - second for first, second in found])
     return PairedTest(
         tuple(pairs),
         _mcnemar(pairs),
+        found,
         differences,
         _lesion_interval(pairs, samples=samples, seed=seed),
         samples,

@@ -16,10 +16,10 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 from qana.comparison.result import Result
 from qana.errors import QanaError
 from qana.tracking.datasets import CONTEXTS
+from qana.tracking.earlier import KIND
 from qana.tracking.tracked_run import LONG_PARAMS_FILE
 
 PAGE = 1000
-SWEEP_KIND = "sweep"  # tag ``kind`` of the parent of a sweep, which has no numbers of its own
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def find_runs(client: MlflowClient, experiment: str | None, wanted: RunFilter) -
     found = []
     for run in _search(client, _experiment_ids(client, experiment), _expression(wanted)):
         result = _result(client, run)
-        if run.data.tags.get("kind") != SWEEP_KIND and _fits(result, wanted):
+        if run.data.tags.get("kind") != KIND and _fits(result, wanted):
             found.append(result)
     return found
 

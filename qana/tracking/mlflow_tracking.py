@@ -7,7 +7,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,10 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from qana.comparison.result import Result
 from qana.errors import QanaError
+from qana.tracking.earlier import Earlier, find_earlier
 from qana.tracking.found_runs import RunFilter, find_runs
-from qana.tracking.recorded_run import RecordedRun, recorded_run
+from qana.tracking.process import PROCESS_TAG, this_process
+from qana.tracking.recorded_run import RecordedRun, find_run, recorded_run
 from qana.tracking.store import open_local, open_server, read_local, read_server, sqlite_uri
 from qana.tracking.termination import signal_behind, sigterm_raises
 from qana.tracking.tracked_run import TrackedRun
@@ -53,8 +55,28 @@ class MlflowTracking:
         """
         client, experiment_id = self._open()
         nesting = {MLFLOW_PARENT_RUN_ID: parent} if parent else {}
-        opened = client.create_run(experiment_id, run_name=name, tags={**tags, **nesting})
+        own = {PROCESS_TAG: this_process(), **nesting}
+        opened = client.create_run(experiment_id, run_name=name, tags={**tags, **own})
         return TrackedRun(client, uri=self.uri, run_id=opened.info.run_id)
+
+    def reopen(self, run_id: str) -> TrackedRun:
+        """Open a run that has ended once more; the caller closes it."""
+        client, _ = self._open()
+        client.update_run(run_id, status="RUNNING")
+        client.set_tag(run_id, PROCESS_TAG, this_process())
+        return TrackedRun(client, uri=self.uri, run_id=run_id)
+
+    def earlier(self, overrides: str, config_hashes: Sequence[str]) -> Earlier:
+        """What this store holds already of a sweep that is to be resumed; nothing where it does not exist.
+
+        Runs whose process is gone without closing them are closed as KILLED on the way.
+
+        Args:
+            overrides: of the sweep, as typed.
+            config_hashes: of its jobs.
+        """
+        client, experiment_id = self._open()
+        return find_earlier(client, experiment_id, overrides, config_hashes)
 
     @contextmanager
     def run(
@@ -97,6 +119,14 @@ class MlflowTracking:
         """
         return recorded_run(self._read(), reference, store=self._named(), folder=folder)
 
+    def find(self, reference: str) -> str:
+        """Whole id of the run whose id begins with `reference`.
+
+        Raises:
+            QanaError: no store, no such run, or several.
+        """
+        return find_run(self._read(), reference, self._named())[0].info.run_id
+
     def results(self, wanted: RunFilter) -> list[Result]:
         """Read the runs of this experiment that fit, newest first.
 
@@ -125,6 +155,10 @@ class MlflowTracking:
                 fix="name another run, or run it again",
             )
         return Path(client.download_artifacts(run_id, name, str(folder)))
+
+    def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Set text tags of a run that has ended."""
+        TrackedRun(self._read(), uri=self.uri, run_id=run_id).set_tags(tags)
 
     def ui_command(self) -> str:
         """Say what to type, from the current folder, to look at the runs."""
