@@ -17,6 +17,7 @@ from qana.callback import ConversionEvaluation, RunContext
 from qana.console import console
 from qana.evaluation import RunInfo, print_summary, write_data_files
 from qana.provenance import config_hash, environment, git_state, package_versions
+from qana.tracking.start_tags import start_tags
 from qana.tracking.sweep import parent_run_id
 from qana.tracking.tracked_run import TrackedRun
 
@@ -51,7 +52,7 @@ def run(cfg: DictConfig) -> dict[str, Any]:
     folder = Path(config["output_dir"])
     _write_provenance(folder, config)
     write_data_files(folder, splits)
-    tags = {"overrides": " ".join(HydraConfig.get().overrides.task), "config_hash": config_hash(config)}
+    tags = start_tags(config, HydraConfig.get().overrides.task)
     with tracking.run(config["name"], params=config, tags=tags, parent=parent_run_id()) as tracked:
         tracked.log_datasets(splits)
         end_of_run = ConversionEvaluation(

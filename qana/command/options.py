@@ -54,7 +54,7 @@ def require_choice(command: str, key: str, value: str | None, allowed: Sequence[
     Raises:
         QanaError: it is not.
     """
-    if value not in allowed:
+    if value is None or value not in allowed:
         raise QanaError(
             f"{key} cannot be {value!r}",
             where=f"qana {command} {key}={value}",

@@ -9,10 +9,10 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from qana.tracking.process import PROCESS_TAG, is_gone
+from qana.tracking.watch import GONE
 
 KIND = "sweep"  # tag ``kind`` of the parent of a sweep, which has no numbers of its own
 PAGE = 1000
-GONE = "its process ended without a word"
 
 
 @dataclass(frozen=True)

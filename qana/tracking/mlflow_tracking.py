@@ -25,6 +25,7 @@ from qana.tracking.recorded_run import RecordedRun, find_run, recorded_run
 from qana.tracking.store import open_local, open_server, read_local, read_server, sqlite_uri
 from qana.tracking.termination import signal_behind, sigterm_raises
 from qana.tracking.tracked_run import TrackedRun
+from qana.tracking.watcher import Watcher
 
 log = logging.getLogger(__name__)
 
@@ -57,14 +58,14 @@ class MlflowTracking:
         nesting = {MLFLOW_PARENT_RUN_ID: parent} if parent else {}
         own = {PROCESS_TAG: this_process(), **nesting}
         opened = client.create_run(experiment_id, run_name=name, tags={**tags, **own})
-        return TrackedRun(client, uri=self.uri, run_id=opened.info.run_id)
+        return self._watched(client, opened.info.run_id)
 
     def reopen(self, run_id: str) -> TrackedRun:
         """Open a run that has ended once more; the caller closes it."""
         client, _ = self._open()
         client.update_run(run_id, status="RUNNING")
         client.set_tag(run_id, PROCESS_TAG, this_process())
-        return TrackedRun(client, uri=self.uri, run_id=run_id)
+        return self._watched(client, run_id)
 
     def earlier(self, overrides: str, config_hashes: Sequence[str]) -> Earlier:
         """What this store holds already of a sweep that is to be resumed; nothing where it does not exist.
@@ -166,6 +167,9 @@ class MlflowTracking:
             return f"{_python()} -m webbrowser {shlex.quote(self.uri)}"
         database = _short(self._root / "mlflow.db")
         return f"{_mlflow_program()} ui --backend-store-uri {shlex.quote(f'sqlite:///{database}')}"
+
+    def _watched(self, client: MlflowClient, run_id: str) -> TrackedRun:
+        return TrackedRun(client, uri=self.uri, run_id=run_id, watcher=Watcher(self.uri, run_id))
 
     def _named(self) -> str:
         """The config key and value that lead to the store."""
