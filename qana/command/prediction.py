@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich import box
-from rich.table import Table
 
+from qana.command.answers import Answer, answer_table, csv_text, json_text
 from qana.command.occlusion import covered, occlusion_map, write_map
 from qana.console import console, progress
 from qana.conversion.model_card import NAME, ModelCard, read_card
@@ -27,25 +21,6 @@ from qana.evaluation.calibration import softmax
 from qana.evaluation.files import write_text_atomically
 
 MAX_BYTES = 2 << 30  # of the pixels of one call
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the program says about one image.
-
-    Attributes:
-        image: the file, as found.
-        probabilities: class to its share of softmax(logits / temperature).
-        predicted: the class of the largest logit.
-        confidence: its probability.
-        rejected: whether the confidence is below the one asked for.
-    """
-
-    image: str
-    probabilities: Mapping[str, float]
-    predicted: str
-    confidence: float
-    rejected: bool
 
 
 def require_writable(options: Mapping[str, str | None]) -> None:
@@ -141,52 +116,13 @@ def _answer(file: Path, row: NDArray[np.float64], card: ModelCard, reject: float
 
 def _tell(answers: Sequence[Answer], card: ModelCard, options: Mapping[str, str | None]) -> None:
     if options["format"] == "table":
-        console.print(_table(answers), markup=False)
+        console.print(answer_table(answers), markup=False)
         return
-    text = _json(answers, card) if options["format"] == "json" else _csv(answers, card.classes)
+    text = json_text(answers, card) if options["format"] == "json" else csv_text(answers, card.classes)
     if options["out"] is None:
         sys.stdout.write(text)
     else:
         write_text_atomically(Path(options["out"]).expanduser(), text)
-
-
-def _table(answers: Sequence[Answer]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in ("image", "class", "confidence", "next"):
-        table.add_column(name, overflow="fold")
-    for answer in answers:
-        ordered = sorted(answer.probabilities.items(), key=lambda pair: -pair[1])
-        runners = ", ".join(f"{name} {share:.2f}" for name, share in ordered[1:3])
-        said = f"rejected ({answer.predicted})" if answer.rejected else answer.predicted
-        table.add_row(answer.image, said, f"{answer.confidence:.3f}", runners)
-    return table
-
-
-def _json(answers: Sequence[Answer], card: ModelCard) -> str:
-    rows: list[dict[str, Any]] = [
-        {
-            "image": answer.image,
-            "class": None if answer.rejected else answer.predicted,
-            "best": answer.predicted,
-            "confidence": answer.confidence,
-            "rejected": answer.rejected,
-            "probabilities": dict(answer.probabilities),
-        }
-        for answer in answers
-    ]
-    made = {"run": card.run, "target": card.target, "temperature": card.temperature, "images": rows}
-    return json.dumps(made, indent=2) + "\n"
-
-
-def _csv(answers: Sequence[Answer], classes: Sequence[str]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", "class", "best", "confidence", "rejected", *classes])
-    for answer in answers:
-        shares = [answer.probabilities[name] for name in classes]
-        said = "" if answer.rejected else answer.predicted
-        writer.writerow([answer.image, said, answer.predicted, answer.confidence, answer.rejected, *shares])
-    return text.getvalue()
 
 
 def _write_maps(

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import shlex
-import shutil
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from qana.comparison.result import Result
 from qana.errors import QanaError
 from qana.tracking.earlier import Earlier, find_earlier
+from qana.tracking.failure import close_after
 from qana.tracking.found_runs import RunFilter, find_runs
 from qana.tracking.process import PROCESS_TAG, this_process
 from qana.tracking.recorded_run import RecordedRun, find_run, recorded_run
 from qana.tracking.store import open_local, open_server, read_local, read_server, sqlite_uri
-from qana.tracking.termination import signal_behind, sigterm_raises
+from qana.tracking.termination import sigterm_raises
 from qana.tracking.tracked_run import TrackedRun
+from qana.tracking.viewing import viewing_command
 from qana.tracking.watcher import Watcher
-
-log = logging.getLogger(__name__)
 
 
 class MlflowTracking:
@@ -104,7 +98,7 @@ class MlflowTracking:
                 tracked.log_params(params)
                 yield tracked
             except BaseException as error:
-                _close_after(error, tracked)
+                close_after(error, tracked)
                 raise
             tracked.end("FINISHED")
 
@@ -163,10 +157,7 @@ class MlflowTracking:
 
     def ui_command(self) -> str:
         """Say what to type, from the current folder, to look at the runs."""
-        if self._root is None:
-            return f"{_python()} -m webbrowser {shlex.quote(self.uri)}"
-        database = _short(self._root / "mlflow.db")
-        return f"{_mlflow_program()} ui --backend-store-uri {shlex.quote(f'sqlite:///{database}')}"
+        return viewing_command(self.uri, self._root)
 
     def _watched(self, client: MlflowClient, run_id: str) -> TrackedRun:
         return TrackedRun(client, uri=self.uri, run_id=run_id, watcher=Watcher(self.uri, run_id))
@@ -207,39 +198,3 @@ def _check_arguments(uri: str | None, root: str | None, experiment: str) -> None
             allowed="any text",
             fix="set tracking.experiment",
         )
-
-
-def _close_after(error: BaseException, tracked: TrackedRun) -> None:
-    """Record why the run ended. A store that fails now must not hide that reason."""
-    status = "FAILED" if signal_behind(error) is None else "KILLED"
-    try:
-        tracked.set_tags({"failure": _one_line(error)})
-        tracked.end(status)
-    except MlflowException as secondary:
-        log.warning("run %s could not be closed as %s: %s", tracked.run_id, status, secondary)
-
-
-def _one_line(error: BaseException) -> str:
-    """Kind and first line of an error; the line of a QanaError speaks for itself."""
-    if type(error).__name__ == "InstantiationException" and error.__cause__ is not None:
-        error = error.__cause__  # Hydra's frame around the error of a constructor
-    first = (str(error).splitlines() or [""])[0]
-    return first if isinstance(error, QanaError) else f"{type(error).__name__}: {first}".removesuffix(": ")
-
-
-def _mlflow_program() -> str:
-    """How the shell finds MLflow: by name where it is on the path, else through this very Python."""
-    found = shutil.which("mlflow")
-    if found and Path(found).parent == Path(sys.executable).parent:
-        return "mlflow"
-    return f"{_python()} -m mlflow"
-
-
-def _python() -> str:
-    return shlex.quote(_short(Path(sys.executable)))
-
-
-def _short(path: Path) -> str:
-    """Path as typed from the current folder, or whole where that would climb out of it."""
-    relative = os.path.relpath(path)
-    return str(path) if relative.startswith("..") else relative

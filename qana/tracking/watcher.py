@@ -1,6 +1,7 @@
 """A small process that outlives ours: where we die without a word, it closes our run as KILLED.
 
-SIGKILL, a crash of the interpreter and the kernel's killer for want of memory leave no time to close anything.
+SIGKILL, a crash of the interpreter and the kernel's killer when memory runs out leave no time to close
+anything.
 """
 
 from __future__ import annotations
