@@ -69,7 +69,7 @@ def _reproduce(reference: str, overrides: Sequence[str], folder: Path) -> int:
     from hydra.utils import instantiate
 
     from qana.backbone.timm_import import import_torchvision
-    from qana.command.chosen_tracking import chosen_tracking
+    from qana.command.chosen_tracking import chosen_tracking, is_below, key_of
     from qana.command.composition import compose_all, parse_arguments
     from qana.command.launch import Jobs, check_jobs, launch
     from qana.command.reproduction import LastRun, require_same_data, show_environment, show_verdict
@@ -82,13 +82,15 @@ def _reproduce(reference: str, overrides: Sequence[str], folder: Path) -> int:
     _require_trained(record)
     then = {name: tracking.fetch(record.run_id, name, folder) for name in FILES}
     _write_config(folder, record, node)
-    flags = ["--config-dir", str(folder), "--config-name", "recorded"]
-    composition = compose_all(parse_arguments([*overrides, *flags]))
+    # The store is in the written config already, as a node and not as a group to choose from.
+    places = [text for text in overrides if not is_below(key_of(text), "tracking")]
+    typed = [*places, "--config-dir", str(folder), "--config-name", "recorded"]
+    composition = compose_all(parse_arguments(typed))
     task = LastRun(check_jobs(composition))
     show_environment(record, then)
     require_same_data(composition.jobs[0], record)
     jobs = Jobs(task)
-    launch(jobs, [*overrides, *flags])
+    launch(jobs, typed)
     code = jobs.tell_failures(named=False)
     if code != DONE or task.folder is None:
         return code or FAILED

@@ -20,7 +20,7 @@ class Group:
     """Runs of one experiment.
 
     Attributes:
-        id: eight hex digits of a hash over what the runs share; the same next year, in every store.
+        id: eight hex digits of a hash over the config that the runs share; more seeds do not change it.
         runs: one per seed, oldest first.
         repeats: runs left out because a later one has the very same config, seed included.
     """

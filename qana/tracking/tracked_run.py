@@ -41,6 +41,10 @@ class TrackedRun:
         self._client, self._uri, self.run_id = client, uri, run_id
         self._watcher = watcher
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy in another process, as of distributed training, must not dismiss the watcher of this one.
+        return {**self.__dict__, "_watcher": None}
+
     def log_params(self, config: Mapping[str, Any]) -> None:
         """Log a nested config under dotted keys.
 

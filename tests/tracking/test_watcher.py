@@ -54,3 +54,9 @@ def test_watcher_leaves_with_the_run_that_it_watches(local, client):
         assert process.poll() is None
     assert process.poll() == 0
     assert client.get_run(tracked.run_id).info.status == "FINISHED"
+
+
+def test_copy_of_a_run_in_another_process_has_no_watcher(local):
+    with local.run("copied", params={}, tags={}) as tracked:
+        assert tracked._watcher is not None
+        assert tracked.__getstate__()["_watcher"] is None
