@@ -445,6 +445,7 @@ def test_killed_sweep_is_resumed_below_its_parent_without_doing_anything_twice(s
     parents = [run for run in found if run.data.tags.get("kind") == "sweep"]
     children = [run for run in found if run.data.tags.get("kind") != "sweep"]
     assert [parent.info.status for parent in parents] == ["FINISHED"]
+    assert "failure" not in parents[0].data.tags
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parents[0].info.run_id}
     ended = sorted((run.data.tags["overrides"], run.info.status) for run in children)
     assert ended == [

@@ -58,6 +58,8 @@ class MlflowTracking:
         """Open a run that has ended once more; the caller closes it."""
         client, _ = self._open()
         client.update_run(run_id, status="RUNNING")
+        if "failure" in client.get_run(run_id).data.tags:  # of the attempt before
+            client.delete_tag(run_id, "failure")
         client.set_tag(run_id, PROCESS_TAG, this_process())
         return self._watched(client, run_id)
 
