@@ -21,6 +21,9 @@ COMMANDS = {
     "run": "one experiment, or a sweep with -m",
     "check": "no data, no training: would this network run on this chip?",
     "convert": "a tracked run, or an ONNX file, for another target",
+    "compare": "leaderboard, paired tests and claims over tracked runs",
+    "predict": "what a converted program says about photographs",
+    "reproduce": "a tracked run once more: do its numbers come out again?",
 }
 HELP = f"""\
 usage: qana COMMAND ...
@@ -28,7 +31,7 @@ usage: qana COMMAND ...
 QANA takes a skin-lesion classifier from training to a neuromorphic chip with nothing lost on the way.
 
 commands:
-{os.linesep.join(f"  {name:<8} {does}" for name, does in COMMANDS.items())}
+{os.linesep.join(f"  {name:<9} {does}" for name, does in COMMANDS.items())}
 
 qana COMMAND --help says more; qana --version tells the version.
 exit codes: 0 done; 2 the input or the config is at fault; 1 anything else"""
@@ -85,17 +88,20 @@ def _run(arguments: list[str]) -> int:
     """Compose and check every job, then launch them."""
     from qana.command.composition import compose_all, parse_arguments
     from qana.command.launch import Jobs, check_jobs, launch, open_sweep
+    from qana.command.resume import Skipping, find_earlier, resume_asked
     from qana.command.second_source import spelled_out
 
-    arguments = spelled_out(arguments)
+    resumes, arguments = resume_asked(spelled_out(arguments))
     args = parse_arguments(arguments)
     if args.help or args.hydra_help or args.cfg or args.info or args.shell_completion:
         if args.help or args.cfg or args.info:
             compose_all(args)  # tells what is wrong with the overrides in better words than Hydra's
         return _inspect(arguments)
     composition = compose_all(args)
-    jobs = Jobs(check_jobs(composition))
-    with open_sweep(composition, args.overrides, jobs) if composition.multirun else nullcontext():
+    task = check_jobs(composition)
+    earlier = find_earlier(composition, args.overrides) if resumes else None
+    jobs = Jobs(task if earlier is None else Skipping(task, earlier))
+    with open_sweep(composition, args.overrides, jobs, earlier) if composition.multirun else nullcontext():
         launch(jobs, arguments)
     return jobs.tell_failures(named=composition.multirun)
 

@@ -22,10 +22,12 @@ from torch import nn
 from qana.backbone.complexity import FLOAT_BITS, complexity, layer_complexity
 from qana.backbone.network import Network
 from qana.conversion import AkidaTarget, Conversion, NoTarget, SnnTarget
+from qana.conversion.model_card import ModelCard, write_card
 from qana.conversion.parity import torch_logits
 from qana.conversion.snn.product import Spiking
 from qana.dataset.splits import Splits
 from qana.evaluation import BackboneInfo, Evaluation, QuantizationInfo, RunInfo
+from qana.evaluation.confidence import calibration_facts, fit_temperature
 from qana.provenance import config_hash, environment, git_state
 from qana.quantization import Quantization, QuantizedNetwork
 from qana.tracking.report_metrics import metrics_over_time, report_metrics, report_tags
@@ -99,6 +101,7 @@ class EndOfRun:
         conversion = self._convert(network, images)
         if conversion is not None:
             stages.update(conversion.logits)
+            self._write_card(network)
         if isinstance(network, QuantizedNetwork) and "torch" not in stages:
             stages["torch"] = torch_logits(network, images, batch_size=EVAL_BATCH)
         spiking = self._spike(reference, images)
@@ -132,6 +135,21 @@ class EndOfRun:
         if not isinstance(self.target, SnnTarget):
             return None
         return self.target.convert(reference, training=self.splits.train.images, images=images)
+
+    def _write_card(self, network: nn.Module) -> None:
+        """Leave beside the program what a photograph needs; torch, equal to the last bit, answers for it."""
+        val = self.splits.val
+        logits = torch_logits(network, np.asarray(val.images), batch_size=EVAL_BATCH)
+        temperature = fit_temperature(logits, val.target)
+        card = ModelCard(
+            run=self.context.info.id,
+            target=self.target.name,
+            classes=tuple(self.splits.classes),
+            preprocessing=dict(self.splits.preprocessing),
+            temperature=temperature,
+            calibration=calibration_facts(logits, val.target, temperature),
+        )
+        write_card(self.context.folder, card)
 
     def _measure(
         self,

@@ -18,7 +18,8 @@ from qana.console import console
 from qana.conversion.rehearsal import rehearse
 from qana.end_of_run import run_info, write_provenance
 from qana.evaluation import print_summary, write_data_files
-from qana.provenance import config_hash, package_versions
+from qana.provenance import package_versions
+from qana.tracking.start_tags import start_tags
 from qana.tracking.sweep import parent_run_id
 
 # Constructor arguments that come from the stages before, and so must not stand in a YAML file.
@@ -53,7 +54,7 @@ def run(cfg: DictConfig) -> dict[str, Any]:
     folder = Path(config["output_dir"])
     write_provenance(folder, config)
     write_data_files(folder, splits)
-    tags = {"overrides": " ".join(HydraConfig.get().overrides.task), "config_hash": config_hash(config)}
+    tags = start_tags(config, HydraConfig.get().overrides.task)
     with tracking.run(config["name"], params=config, tags=tags, parent=parent_run_id()) as tracked:
         tracked.log_datasets(splits)
         end_of_run = ConversionEvaluation(

@@ -1,6 +1,8 @@
 """The command line as a user meets it: real processes, real Hydra, a small tree and pipeline."""
 
+import importlib.util
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -63,6 +65,7 @@ CONF = {
         """,
 }
 STAGES = """
+    import pathlib
     from qana.errors import QanaError
 
     class Dataset:
@@ -83,7 +86,7 @@ STAGES = """
         def __init__(self, *, max_epochs: int, learning_rate: float, seed: int) -> None:
             if learning_rate == 13:
                 raise RuntimeError("diverged")
-            if learning_rate == 99:
+            if learning_rate == 99 and not pathlib.Path("awake").exists():
                 import time
                 print("training", flush=True)
                 time.sleep(60)
@@ -95,14 +98,15 @@ PIPELINE = """
     from hydra.core.hydra_config import HydraConfig
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
+    from qana.provenance import config_hash
 
     def run(cfg):
         from qana.tracking.sweep import parent_run_id
         instantiate(cfg.dataset)
         width = instantiate(cfg.backbone, num_classes=7).width
         bits = instantiate(cfg.quantization).bits
-        tags = {"overrides": " ".join(HydraConfig.get().overrides.task)}
         params = OmegaConf.to_container(cfg, resolve=True)
+        tags = {"overrides": " ".join(HydraConfig.get().overrides.task), "config_hash": config_hash(params)}
         tracking = instantiate(cfg.tracking)
         with tracking.run(cfg.name, params=params, tags=tags, parent=parent_run_id()) as tracked:
             instantiate(cfg.training)
@@ -232,8 +236,10 @@ def test_help_lists_only_commands_that_exist(type_in, arguments):
     code, out, err = type_in(*arguments)
     assert (code, err) == (0, "")
     assert out.startswith("usage: qana COMMAND")
-    assert "run" in out
-    assert "reproduce" not in out
+    listed = re.findall(r"^  (\w+) +\w", out, re.MULTILINE)
+    assert {"run", "compare", "predict", "reproduce"} <= set(listed)
+    commands = [name for name in listed if name != "run"]
+    assert all(importlib.util.find_spec(f"qana.command.{name}") for name in commands)
 
 
 def test_version_is_that_of_the_package(type_in):
@@ -422,3 +428,67 @@ def test_folder_of_own_configs_adds_choices(type_in, tmp_path):
     code, out, err = type_in("run", "--config-dir", "mine", "backbone=own")
     assert (code, err) == (0, "")
     assert "ran own-w4a4 5 4" in out
+
+
+@pytest.mark.usefixtures("store")
+def test_killed_sweep_is_resumed_below_its_parent_without_doing_anything_twice(start, type_in, tmp_path):
+    sweep = ("run", "-m", "training.learning_rate=0.1,99,0.2")
+    child = start(*sweep)
+    while child.stdout.readline() != "training\n":
+        assert child.poll() is None
+    child.kill()  # SIGKILL: nothing can be closed by the process itself
+    child.communicate(timeout=60)
+    (tmp_path / "awake").touch()
+    code, out, err = type_in(*sweep, "resume=true")
+    assert (code, err) == (0, "")
+    assert "resume: 1 of 3 jobs are finished" in out
+    assert "skipped, finished: training.learning_rate=0.1" in out
+    found = runs(tmp_path)
+    parents = [run for run in found if run.data.tags.get("kind") == "sweep"]
+    children = [run for run in found if run.data.tags.get("kind") != "sweep"]
+    assert [parent.info.status for parent in parents] == ["FINISHED"]
+    assert "failure" not in parents[0].data.tags
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parents[0].info.run_id}
+    ended = sorted((run.data.tags["overrides"], run.info.status) for run in children)
+    assert ended == [
+        ("training.learning_rate=0.1", "FINISHED"),
+        ("training.learning_rate=0.2", "FINISHED"),
+        ("training.learning_rate=99", "FINISHED"),
+        ("training.learning_rate=99", "KILLED"),
+    ]
+    (table,) = tmp_path.glob("qana_runs/artifacts/**/sweep.csv")
+    rows = [line.split(",")[2:4] for line in table.read_text().splitlines()[1:]]
+    assert sorted(rows) == [[f"training.learning_rate={rate}", "FINISHED"] for rate in ("0.1", "0.2", "99")]
+
+
+@pytest.mark.usefixtures("store")
+def test_resume_runs_again_what_failed_and_takes_finished_jobs_of_another_sweep(type_in, tmp_path):
+    assert type_in("run", "-m", "training.learning_rate=13,0.1")[0] == 1
+    code, out, err = type_in("run", "-m", "training.learning_rate=0.1,0.3", "resume=true")
+    assert (code, err) == (0, "")
+    assert "resume: 1 of 2 jobs are finished" in out
+    parent = next(
+        run for run in runs(tmp_path) if run.data.tags["overrides"] == "training.learning_rate=0.1,0.3"
+    )
+    table = next(tmp_path.glob(f"qana_runs/artifacts/**/{parent.info.run_id}/artifacts/sweep.csv"))
+    assert [line.split(",")[2] for line in table.read_text().splitlines()[1:]] == [
+        "training.learning_rate=0.1",
+        "training.learning_rate=0.3",
+    ]
+    code, out, err = type_in("run", "-m", "training.learning_rate=13,0.1", "resume=true")
+    assert code == 1
+    assert "job failed: training.learning_rate=13" in err
+    assert "skipped, finished: training.learning_rate=0.1" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["resume=true"], "resume=true cannot be followed without a sweep"),
+        (["-m", "resume=perhaps", "seed=1,2"], "resume=perhaps cannot be followed"),
+    ],
+)
+def test_resume_that_means_nothing_is_refused(type_in, tmp_path, arguments, what):
+    code, _, err = type_in("run", *arguments)
+    assert (code, parts(err)[0]) == (2, what)
+    assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hydra.utils import instantiate
 from mlflow.tracking import MlflowClient
+from omegaconf import OmegaConf
+from PIL import Image
 from recorded_runs import AKIDANET, V1, record_run
 
 from qana.backbone.timm_import import import_torchvision
@@ -327,3 +330,50 @@ def test_help_names_both_ways(capsys):
     shown = capsys.readouterr().out
     assert "run=ID" in shown
     assert "onnx=FILE" in shown
+
+
+@pytest.fixture(scope="module")
+def photographs(same_generation, tmp_path_factory):
+    """Ten test images of the run as files, in the order of their names."""
+    config = OmegaConf.load(same_generation.folder / "config.yaml")
+    test = instantiate(config.dataset).load().test
+    folder = tmp_path_factory.mktemp("photographs")
+    for row in np.argsort(test.image_ids)[:10]:
+        Image.fromarray(np.asarray(test.images[row])).save(folder / f"{test.image_ids[row]}.png")
+    return folder
+
+
+def predict(*arguments):
+    command = [str(Path(sys.executable).parent / "qana"), "predict", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_program_of_a_run_answers_photographs_as_it_did_in_the_test(same_generation, photographs, store):
+    asked = predict(same_generation.run.info.run_id[:8], photographs, "format=json",
+                    f"tracking.root={store}/qana_runs", f"map={photographs.parent}/maps")  # fmt: skip
+    assert asked.returncode == 0, asked.stderr
+    said = json.loads(asked.stdout)
+    stored = same_generation.logits("akida")[:10] / said["temperature"]
+    expected = np.exp(stored) / np.exp(stored).sum(axis=1, keepdims=True)
+    found = [list(image["probabilities"].values()) for image in said["images"]]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert said["target"] == "akd1500"
+    assert [Path(image["image"]).parent for image in said["images"]] == [photographs] * 10
+    assert len(list((photographs.parent / "maps").glob("*.map.png"))) == 10
+
+
+def test_answers_below_the_confidence_asked_for_are_rejected(same_generation, photographs, tmp_path):
+    program, out = same_generation.folder / "model.fbz", tmp_path / "answers.csv"
+    asked = predict(program, photographs, "format=csv", f"out={out}", "reject=0.95")
+    assert asked.returncode == 0, asked.stderr
+    rows = pd.read_csv(out)
+    np.testing.assert_array_equal(rows["rejected"], rows["confidence"] < 0.95)
+    assert rows["class"].isna().equals(rows["rejected"])
+    assert "of the validation images" in asked.stdout
+
+
+def test_other_file_than_an_image_is_named(same_generation, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    asked = predict(same_generation.folder / "model.fbz", tmp_path)
+    assert asked.returncode == 2
+    assert "1 of 1 images cannot be read" in asked.stderr

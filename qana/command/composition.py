@@ -109,7 +109,8 @@ def compose_all(args: Namespace) -> Composition:
 @contextmanager
 def job_config(job: DictConfig, index: int) -> Iterator[DictConfig]:
     """Give the config of one composed job as its task would see it, with Hydra's resolvers in place."""
-    with read_write(job), open_dict(job):
+    # Hydra locks its own node when it takes the config, so a job that was looked at once is locked there.
+    with read_write(job), open_dict(job), read_write(job.hydra):
         job.hydra.job.num, job.hydra.job.id = index, str(index)
         job.hydra.runtime.output_dir = os.path.abspath("outputs")  # the true one is made at launch
         task = job.copy()

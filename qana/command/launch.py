@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -18,6 +18,9 @@ from qana.command.composition import CONFIG_NAME, Composition, config_directory,
 from qana.command.leftovers import remove_leftovers
 from qana.command.outcome import DONE, FAILED, tell, user_error_behind
 from qana.schema.faults import as_error
+
+if TYPE_CHECKING:
+    from qana.tracking.earlier import Earlier  # imports MLflow, which only a sound command line needs
 
 Task = Callable[[DictConfig], Any]
 
@@ -85,13 +88,13 @@ def check_jobs(composition: Composition) -> Task:
 
 
 def open_sweep(
-    composition: Composition, overrides: Sequence[str], jobs: Jobs
+    composition: Composition, overrides: Sequence[str], jobs: Jobs, earlier: Earlier | None = None
 ) -> AbstractContextManager[None]:
-    """Open the parent run of a sweep in the store that its jobs will use."""
+    """Open the parent run of a sweep in the store that its jobs will use; a resumed one is opened again."""
     from qana.tracking.sweep import sweep
 
     tracking = instantiate(OmegaConf.to_container(composition.base.tracking, resolve=True))
-    return sweep(tracking, overrides, failed=lambda: bool(jobs.failures))
+    return sweep(tracking, overrides, failed=lambda: bool(jobs.failures), earlier=earlier)
 
 
 def launch(task: Task, arguments: Sequence[str]) -> None:

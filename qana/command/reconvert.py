@@ -20,8 +20,9 @@ from qana.dataset.splits import Splits
 from qana.end_of_run import EndOfRun, RunContext, run_info, write_provenance
 from qana.errors import QanaError
 from qana.evaluation import print_summary, write_data_files
-from qana.provenance import config_hash, package_versions
+from qana.provenance import package_versions
 from qana.tracking.recorded_run import RecordedRun
+from qana.tracking.start_tags import start_tags
 from qana.tracking.sweep import parent_run_id
 
 SOURCE_FILE = "converted_from.json"
@@ -54,7 +55,7 @@ def reconvert(record: RecordedRun, cfg: DictConfig) -> dict[str, Any]:
     write_provenance(folder, config)
     write_data_files(folder, splits)
     _write_source(folder, record, route)
-    tags = {"overrides": " ".join(HydraConfig.get().overrides.task), "config_hash": config_hash(config)}
+    tags = start_tags(config, HydraConfig.get().overrides.task)
     tags |= {"converted_from": record.run_id, "conversion_route": route.text}
     parent = parent_run_id() or record.run_id
     with tracking.run(config["name"], params=config, tags=tags, parent=parent) as tracked:

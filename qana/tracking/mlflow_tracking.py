@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import shlex
-import shutil
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from qana.comparison.result import Result
 from qana.errors import QanaError
-from qana.tracking.recorded_run import RecordedRun, recorded_run
+from qana.tracking.earlier import Earlier, find_earlier
+from qana.tracking.failure import close_after
+from qana.tracking.found_runs import RunFilter, find_runs
+from qana.tracking.process import PROCESS_TAG, this_process
+from qana.tracking.recorded_run import RecordedRun, find_run, recorded_run
 from qana.tracking.store import open_local, open_server, read_local, read_server, sqlite_uri
-from qana.tracking.termination import signal_behind, sigterm_raises
+from qana.tracking.termination import sigterm_raises
 from qana.tracking.tracked_run import TrackedRun
-
-log = logging.getLogger(__name__)
+from qana.tracking.viewing import viewing_command
+from qana.tracking.watcher import Watcher
 
 
 class MlflowTracking:
@@ -51,8 +50,30 @@ class MlflowTracking:
         """
         client, experiment_id = self._open()
         nesting = {MLFLOW_PARENT_RUN_ID: parent} if parent else {}
-        opened = client.create_run(experiment_id, run_name=name, tags={**tags, **nesting})
-        return TrackedRun(client, uri=self.uri, run_id=opened.info.run_id)
+        own = {PROCESS_TAG: this_process(), **nesting}
+        opened = client.create_run(experiment_id, run_name=name, tags={**tags, **own})
+        return self._watched(client, opened.info.run_id)
+
+    def reopen(self, run_id: str) -> TrackedRun:
+        """Open a run that has ended once more; the caller closes it."""
+        client, _ = self._open()
+        client.update_run(run_id, status="RUNNING")
+        if "failure" in client.get_run(run_id).data.tags:  # of the attempt before
+            client.delete_tag(run_id, "failure")
+        client.set_tag(run_id, PROCESS_TAG, this_process())
+        return self._watched(client, run_id)
+
+    def earlier(self, overrides: str, config_hashes: Sequence[str]) -> Earlier:
+        """What this store holds already of a sweep that is to be resumed; nothing where it does not exist.
+
+        Runs whose process is gone without closing them are closed as KILLED on the way.
+
+        Args:
+            overrides: of the sweep, as typed.
+            config_hashes: of its jobs.
+        """
+        client, experiment_id = self._open()
+        return find_earlier(client, experiment_id, overrides, config_hashes)
 
     @contextmanager
     def run(
@@ -79,7 +100,7 @@ class MlflowTracking:
                 tracked.log_params(params)
                 yield tracked
             except BaseException as error:
-                _close_after(error, tracked)
+                close_after(error, tracked)
                 raise
             tracked.end("FINISHED")
 
@@ -93,19 +114,63 @@ class MlflowTracking:
         Raises:
             QanaError: no store, no such run, several of them, one that still runs or left no such files.
         """
-        if self._root is None:
-            return recorded_run(
-                read_server(self.uri), reference, store=f"tracking.uri = {self.uri}", folder=folder
+        return recorded_run(self._read(), reference, store=self._named(), folder=folder)
+
+    def find(self, reference: str) -> str:
+        """Whole id of the run whose id begins with `reference`.
+
+        Raises:
+            QanaError: no store, no such run, or several.
+        """
+        return find_run(self._read(), reference, self._named())[0].info.run_id
+
+    def results(self, wanted: RunFilter) -> list[Result]:
+        """Read the runs of this experiment that fit, newest first.
+
+        Raises:
+            QanaError: no store, no such experiment, or a filter that MLflow cannot read.
+        """
+        return find_runs(self._read(), self._experiment, wanted)
+
+    def fetch(self, run_id: str, name: str, folder: Path) -> Path:
+        """Fetch one artifact of a run.
+
+        Args:
+            run_id: whole.
+            name: of the artifact.
+            folder: where it is put; must exist.
+
+        Raises:
+            QanaError: the run has no such artifact.
+        """
+        client = self._read()
+        if name not in {item.path for item in client.list_artifacts(run_id)}:
+            raise QanaError(
+                f"run {run_id[:8]} left no {name}",
+                where=f"run = {run_id}, {self._named()}",
+                allowed=f"a run with {name} among its artifacts",
+                fix="name another run, or run it again",
             )
-        store = f"tracking.root = {self._root}"
-        return recorded_run(read_local(self._root), reference, store=store, folder=folder)
+        return Path(client.download_artifacts(run_id, name, str(folder)))
+
+    def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Set text tags of a run that has ended."""
+        TrackedRun(self._read(), uri=self.uri, run_id=run_id).set_tags(tags)
 
     def ui_command(self) -> str:
         """Say what to type, from the current folder, to look at the runs."""
-        if self._root is None:
-            return f"{_python()} -m webbrowser {shlex.quote(self.uri)}"
-        database = _short(self._root / "mlflow.db")
-        return f"{_mlflow_program()} ui --backend-store-uri {shlex.quote(f'sqlite:///{database}')}"
+        return viewing_command(self.uri, self._root)
+
+    def _watched(self, client: MlflowClient, run_id: str) -> TrackedRun:
+        return TrackedRun(client, uri=self.uri, run_id=run_id, watcher=Watcher(self.uri, run_id))
+
+    def _named(self) -> str:
+        """The config key and value that lead to the store."""
+        return f"tracking.uri = {self.uri}" if self._root is None else f"tracking.root = {self._root}"
+
+    def _read(self) -> MlflowClient:
+        """Open the store for reading; nothing is made."""
+        return read_server(self.uri) if self._root is None else read_local(self._root)
 
     def _open(self) -> tuple[MlflowClient, str]:
         if self._root is None:
@@ -135,39 +200,3 @@ def _check_arguments(uri: str | None, root: str | None, experiment: str) -> None
             allowed="any text",
             fix="set tracking.experiment",
         )
-
-
-def _close_after(error: BaseException, tracked: TrackedRun) -> None:
-    """Record why the run ended. A store that fails now must not hide that reason."""
-    status = "FAILED" if signal_behind(error) is None else "KILLED"
-    try:
-        tracked.set_tags({"failure": _one_line(error)})
-        tracked.end(status)
-    except MlflowException as secondary:
-        log.warning("run %s could not be closed as %s: %s", tracked.run_id, status, secondary)
-
-
-def _one_line(error: BaseException) -> str:
-    """Kind and first line of an error; the line of a QanaError speaks for itself."""
-    if type(error).__name__ == "InstantiationException" and error.__cause__ is not None:
-        error = error.__cause__  # Hydra's frame around the error of a constructor
-    first = (str(error).splitlines() or [""])[0]
-    return first if isinstance(error, QanaError) else f"{type(error).__name__}: {first}".removesuffix(": ")
-
-
-def _mlflow_program() -> str:
-    """How the shell finds MLflow: by name where it is on the path, else through this very Python."""
-    found = shutil.which("mlflow")
-    if found and Path(found).parent == Path(sys.executable).parent:
-        return "mlflow"
-    return f"{_python()} -m mlflow"
-
-
-def _python() -> str:
-    return shlex.quote(_short(Path(sys.executable)))
-
-
-def _short(path: Path) -> str:
-    """Path as typed from the current folder, or whole where that would climb out of it."""
-    relative = os.path.relpath(path)
-    return str(path) if relative.startswith("..") else relative

@@ -66,7 +66,7 @@ def recorded_run(client: MlflowClient, reference: str, *, store: str, folder: Pa
     Raises:
         QanaError: no such run, several of them, one that is still running, or one without these files.
     """
-    run, experiment = _find(client, reference, store)
+    run, experiment = find_run(client, reference, store)
     if run.info.status in ("RUNNING", "SCHEDULED"):
         raise QanaError(
             f"run {run.info.run_id} ({run.info.run_name}) is still running",
@@ -94,8 +94,12 @@ def recorded_run(client: MlflowClient, reference: str, *, store: str, folder: Pa
     )
 
 
-def _find(client: MlflowClient, reference: str, store: str) -> tuple[Run, str]:
-    """The only run whose id begins with `reference`, and the name of its experiment."""
+def find_run(client: MlflowClient, reference: str, store: str) -> tuple[Run, str]:
+    """The only run whose id begins with `reference`, and the name of its experiment.
+
+    Raises:
+        QanaError: no such run, or several.
+    """
     experiments = client.search_experiments(max_results=MAX_EXPERIMENTS)
     names = {each.experiment_id: each.name for each in experiments}
     found = _search(client, list(names), reference, ViewType.ACTIVE_ONLY)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from rich.table import Table
 
 from qana.console import console
+from qana.tracking.earlier import KIND, Earlier
 from qana.tracking.mlflow_tracking import MlflowTracking
 from qana.tracking.sweep_table import SweepRow, as_csv, sweep_rows
 from qana.tracking.termination import signal_behind
@@ -23,16 +24,25 @@ def parent_run_id() -> str | None:
 
 
 @contextmanager
-def sweep(tracking: MlflowTracking, overrides: Sequence[str], failed: Callable[[], bool]) -> Iterator[None]:
+def sweep(
+    tracking: MlflowTracking,
+    overrides: Sequence[str],
+    failed: Callable[[], bool],
+    earlier: Earlier | None = None,
+) -> Iterator[None]:
     """Open the parent run of a sweep; close it with a table of its jobs (``sweep.csv``).
 
     Args:
         tracking: where the jobs are tracked, too.
         overrides: of the whole sweep, as typed.
         failed: asked at the end whether any job failed; the parent is then FAILED as well.
+        earlier: what there is of a sweep that is resumed; its parent is opened again where it has one.
     """
     typed = " ".join(overrides)
-    parent = tracking.start(f"sweep {typed}".strip(), tags={"overrides": typed, "kind": "sweep"})
+    if earlier is not None and earlier.parent is not None:
+        parent = tracking.reopen(earlier.parent)
+    else:
+        parent = tracking.start(f"sweep {typed}".strip(), tags={"overrides": typed, "kind": KIND})
     os.environ[PARENT_RUN_VARIABLE] = parent.run_id
     status = "FAILED"
     try:
@@ -43,7 +53,7 @@ def sweep(tracking: MlflowTracking, overrides: Sequence[str], failed: Callable[[
         raise
     finally:
         del os.environ[PARENT_RUN_VARIABLE]
-        rows = sweep_rows(tracking.uri, parent.run_id)
+        rows = sweep_rows(tracking.uri, parent.run_id, () if earlier is None else earlier.run_ids)
         parent.log_text(as_csv(rows), "sweep.csv")
         parent.end(status)
         console.print(_table(rows))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 
 from mlflow.entities import Run
@@ -35,8 +36,11 @@ class SweepRow:
     macro_f1: float | None
 
 
-def sweep_rows(uri: str, parent_run_id: str) -> list[SweepRow]:
-    """Read the runs nested in `parent_run_id`, oldest first."""
+def sweep_rows(uri: str, parent_run_id: str, others: Sequence[str] = ()) -> list[SweepRow]:
+    """Read the runs nested in `parent_run_id` and the `others`, oldest first.
+
+    Of several attempts at one job, told by its overrides, the last stands; the others stay in the store.
+    """
     client = MlflowClient(tracking_uri=uri)
     experiment_id = client.get_run(parent_run_id).info.experiment_id
     children = client.search_runs(
@@ -45,7 +49,10 @@ def sweep_rows(uri: str, parent_run_id: str) -> list[SweepRow]:
         order_by=["attributes.start_time ASC"],
         max_results=MAX_RUNS,
     )
-    return [_row(child) for child in children]
+    nested = {child.info.run_id for child in children}
+    runs = [*(client.get_run(other) for other in others if other not in nested), *children]
+    rows = [_row(run) for run in sorted(runs, key=lambda run: run.info.start_time)]
+    return list({row.overrides or row.run_id: row for row in rows}.values())
 
 
 def as_csv(rows: list[SweepRow]) -> str:

@@ -14,6 +14,7 @@ from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAMS_TAGS_PER_B
 
 from qana.tracking.datasets import dataset_inputs
 from qana.tracking.parameters import flatten, split_by_length
+from qana.tracking.watcher import Watcher
 
 if TYPE_CHECKING:
     from pytorch_lightning.loggers import MLFlowLogger
@@ -31,10 +32,18 @@ class TrackedRun:
         client: client of the store that holds the run.
         uri: tracking URI of that store.
         run_id: the run's id in MLflow.
+        watcher: closes the run as KILLED when this process dies before `end`; None leaves that out.
     """
 
-    def __init__(self, client: MlflowClient, *, uri: str, run_id: str) -> None:
+    def __init__(
+        self, client: MlflowClient, *, uri: str, run_id: str, watcher: Watcher | None = None
+    ) -> None:
         self._client, self._uri, self.run_id = client, uri, run_id
+        self._watcher = watcher
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy in another process, as of distributed training, must not dismiss the watcher of this one.
+        return {**self.__dict__, "_watcher": None}
 
     def log_params(self, config: Mapping[str, Any]) -> None:
         """Log a nested config under dotted keys.
@@ -95,3 +104,5 @@ class TrackedRun:
     def end(self, status: str) -> None:
         """Close the run as FINISHED, FAILED or KILLED."""
         self._client.set_terminated(self.run_id, status)
+        if self._watcher is not None:
+            self._watcher.dismiss()
