@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from qana.comparison.leaderboard import Row
-from qana.comparison.pareto import Point, pareto_plot
+from qana.comparison.spread import Spread
 from qana.comparison.wording import Table
 from qana.evaluation.page.markup import section, table, tag, text
+from qana.evaluation.page.pareto_chart import Point, pareto_chart
 
 PARETO_LEAD = (
     "Up is better, left is cheaper; the line joins the networks that no other beats at both. Energies are"
@@ -53,7 +54,8 @@ def as_html(parts: Sequence[Part], rows: Sequence[Row]) -> str:
         '<meta name="color-scheme" content="light dark">'
         f"<title>Comparison | QANA</title><style>{style}</style>"
     )
-    plot = pareto_plot(points_of(rows))
+    points = points_of(rows)
+    plot = pareto_chart(points) if points else ""
     first, *others = [_html(part) for part in parts]
     body = [tag("header", tag("h1", "Runs compared")), first]
     body += [section("Macro F1 against energy", plot, PARETO_LEAD)] if plot else []
@@ -62,14 +64,26 @@ def as_html(parts: Sequence[Part], rows: Sequence[Row]) -> str:
 
 
 def points_of(rows: Sequence[Row]) -> list[Point]:
-    """The groups that have both a macro F1 and an energy."""
-    points = []
-    for row in rows:
-        score, energy = row.numbers["macro_f1"], row.numbers["energy_mj"]
-        if score is not None and energy is not None and energy.value > 0:
-            name = f"{row.group.latest.name} ({row.group.id})"
-            points.append(Point(name, energy.value, score.value, row.provenance["energy_mj"]))
-    return points
+    """The groups that have both a macro F1 and an energy, with their intervals where they have one."""
+    return [
+        _point(row, energy, score)
+        for row in rows
+        if (score := row.numbers["macro_f1"]) and (energy := row.numbers["energy_mj"]) and energy.value > 0
+    ]
+
+
+def _point(row: Row, energy: Spread, score: Spread) -> Point:
+    cheapest = energy.low if energy.low is not None and energy.low > 0 else energy.value
+    return Point(
+        name=f"{row.group.latest.name} ({row.group.id})",
+        energy_mj=energy.value,
+        energy_low_mj=cheapest,
+        energy_high_mj=energy.value if energy.high is None else energy.high,
+        score=score.value,
+        score_low=score.value if score.low is None else score.low,
+        score_high=score.value if score.high is None else score.high,
+        provenance=row.provenance["energy_mj"],
+    )
 
 
 def _html(part: Part) -> str:

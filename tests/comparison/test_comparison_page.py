@@ -5,8 +5,8 @@ from fabricated_results import result
 from qana.comparison.groups import grouped
 from qana.comparison.leaderboard import leaderboard
 from qana.comparison.page import Part, as_html, as_markdown, points_of
-from qana.comparison.pareto import Point, pareto_front, pareto_plot
 from qana.comparison.wording import leaderboard_table
+from qana.evaluation.page.pareto_chart import pareto_chart
 
 RUNS = [
     result("cheap <b>", f1=0.5, energy=1.0),
@@ -18,31 +18,19 @@ ROWS = leaderboard(grouped(RUNS, ["seed"]), stage="akida", sort="macro_f1")
 PARTS = [Part(leaderboard_table(ROWS), ("one note",))]
 
 
-def test_front_holds_what_no_other_beats():
-    points = [
-        Point("a", 1, 0.5, "m"),
-        Point("b", 4, 0.6, "m"),
-        Point("c", 2, 0.4, "m"),
-        Point("d", 1, 0.5, "m"),
-    ]
-    assert [point.name for point in pareto_front(points)] == ["a", "b", "d"]
-
-
 def test_plot_has_a_dot_per_network_with_an_energy_and_the_cheap_one_on_the_left():
-    drawn = pareto_plot(points_of(ROWS))
-    dots = dict(re.findall(r'<circle cx="([\d.]+)"[^>]*><title>(\w+)', drawn))
-    places = {name: float(x) for x, name in dots.items()}
+    drawn = pareto_chart(points_of(ROWS))
+    dots = re.findall(r'<circle cx="([\d.]+)"[^>]*><title>(\w+)', drawn)
+    places = {name: float(x) for x, name in dots}
     assert places["cheap"] < places["beaten"] < places["best"]
     assert len(places) == 3
     assert "modelled" in drawn
 
 
-def test_plot_without_points_is_empty():
-    assert pareto_plot([]) == ""
-
-
-def test_single_point_can_be_drawn():
-    assert pareto_plot([Point("only", 1.5, 0.5, "modelled")]).count("<circle") == 1
+def test_page_without_energies_has_no_plot():
+    without = [row for row in ROWS if row.numbers["energy_mj"] is None]
+    assert len(without) == 1
+    assert "<circle" not in as_html(PARTS, without)
 
 
 def test_page_escapes_names_and_needs_nothing_from_outside():
