@@ -74,7 +74,7 @@ def test_block_that_would_become_another_one_is_named_by_what_it_computes(networ
     with pytest.raises(QanaError, match=rf"1 block\(s\) compute something.*{place}") as refusal:
         untrained(network)
     assert refusal.value.where == "backbone"
-    assert "ConvUnit" in refusal.value.allowed
+    assert "GhostModule" in refusal.value.allowed
 
 
 @pytest.mark.parametrize(

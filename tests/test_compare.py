@@ -8,6 +8,7 @@ from recorded_runs import AKIDANET, V1, record_run
 from sklearn.metrics import f1_score
 
 from qana.command.compare import main
+from qana.console import console
 from qana.errors import QanaError
 from qana.evaluation.predictions import read_predictions
 
@@ -25,7 +26,7 @@ def store(tmp_path_factory):
 @pytest.fixture
 def compare(store, monkeypatch):
     monkeypatch.chdir(store[0])
-    monkeypatch.setenv("COLUMNS", "250")
+    monkeypatch.setattr(console, "width", 250)
 
     def run(*arguments):
         assert main(["stage=torch", "target=none", *arguments]) == 0

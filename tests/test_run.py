@@ -8,8 +8,8 @@ from command_line import Ended
 SMALL = ["training=debug", "dataset.images=105", "dataset.image_size=32", "evaluation.bootstrap_samples=100"]
 UNTRIED = "conversion.dry_run=false"
 NARROW = [
-    "backbone.stem_channels=4",
-    "backbone.widths=[8,8,8]",
+    "backbone.stem_channels=8",
+    "backbone.widths=[16,16,16]",
     "backbone.depths=[1,1,1]",
     "backbone.features=8",
 ]

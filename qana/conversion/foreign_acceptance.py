@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qana.conversion.acceptance.fault import Fault, refuse
-from qana.conversion.acceptance.layer_reports import max_error_lsb
+from qana.conversion.acceptance.layer_reports import max_error_lsb, read_sparsity
 from qana.conversion.acceptance.verdict import Thresholds
 from qana.conversion.ladder import STAGES
 from qana.conversion.product import LayerReport
@@ -75,18 +75,21 @@ def foreign_layers(
         nps: layer name to neural processors.
     """
     reports: list[LayerReport] = []
-    sparsity = float((images == 0).mean())
+    sparsities = {name: float((codes == 0).mean()) for name, codes in answers.codes.items()}
     for description in answers.descriptions:
         name = description["name"]
         codes = answers.codes.get(name)
-        before, sparsity = sparsity, 0.0 if codes is None else float((codes == 0).mean())
         largest = answers.largest_codes.get(name)
         reports.append(
             LayerReport(
-                **{**description, "output_shape": tuple(description["output_shape"])},
+                name=name,
+                kind=description["kind"],
+                output_shape=tuple(description["output_shape"]),
+                macs=description["macs"],
+                weight_bytes=description["weight_bytes"],
                 nps=nps.get(name, 0),
-                input_sparsity=before,
-                output_sparsity=sparsity,
+                input_sparsity=read_sparsity(description["reads"], sparsities, images),
+                output_sparsity=sparsities.get(name, 0.0),
                 max_error_lsb=max_error_lsb(answers.keras_codes.get(name), codes),
                 saturated_share=None if codes is None or largest is None else _share(codes == largest),
                 dead_share=None if codes is None else _share((codes == 0).all(axis=(0, 1, 2))),

@@ -72,7 +72,11 @@ def _calibrate_unit(unit: Unit, x: Tensor, clipping: Clipping) -> _Scaled:
     assert conv.bias is not None
     conv.weight.div_(clip)
     conv.bias.div_(clip)
-    unit.relu = BoundedReLU(UNIT_BOUND)
+    # Only what is known to be the same: a ReLU from elsewhere stays, so that what it computes is compared.
+    if learned:
+        unit.relu = BoundedReLU(UNIT_BOUND)
+    else:
+        unit.relu.bound = UNIT_BOUND
     return _Scaled(unit(x), torch.full((unit.out_channels,), clip))
 
 

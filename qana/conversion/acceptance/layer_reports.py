@@ -46,7 +46,7 @@ def layer_reports(
                 macs=description["macs"],
                 weight_bytes=description["weight_bytes"],
                 nps=nps.get(name, 0),
-                input_sparsity=_read_sparsity(description["reads"], sparsities, images),
+                input_sparsity=read_sparsity(description["reads"], sparsities, images),
                 output_sparsity=sparsities.get(name, 0.0),
                 max_error_lsb=max_error_lsb(trained.codes.get(name), output),
                 saturated_share=_saturated_share(entries.get(name), output),
@@ -66,8 +66,14 @@ def max_error_lsb(trained: NDArray[Any] | None, output: NDArray[Any] | None) -> 
     return float(np.abs(trained.astype(np.int32) - output.astype(np.int32)).max())
 
 
-def _read_sparsity(reads: Sequence[str], sparsities: Mapping[str, float], images: NDArray[np.uint8]) -> float:
-    """Share of zeros in what a layer reads: the image, one map, or several of one size."""
+def read_sparsity(reads: Sequence[str], sparsities: Mapping[str, float], images: NDArray[np.uint8]) -> float:
+    """Share of zeros in what a layer reads: the image, one map, or several of one size.
+
+    Args:
+        reads: names of the layers in front of it; none for the first.
+        sparsities: layer name to the share of zeros in its output.
+        images: (N, H, W, 3).
+    """
     shares = [sparsities.get(name, 0.0) for name in reads]
     return sum(shares) / len(shares) if shares else _zero_share(images)
 
