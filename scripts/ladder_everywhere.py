@@ -31,7 +31,16 @@ from qana.errors import QanaError
 
 IMAGES, CALIBRATED, CLASSES = 64, 64, 7
 SIDES = {"qana_m": 128, "qana_l": 128}  # of the images, where not 64
-BACKBONES = ("qana_xs", "qana_s", "qana_m", "qana_l", "akidanet", "mobilenet_v1", "vgg_small")
+BACKBONES = (
+    "qana_xs",
+    "qana_s",
+    "qana_m",
+    "qana_l",
+    "akidanet",
+    "mobilenet_v1",
+    "vgg_small",
+    "resnet_small",
+)
 TARGETS = (
     ("akd1000", "w4a4"),
     ("akd1500", "w4a4"),

@@ -25,14 +25,19 @@ THRESHOLDS = Thresholds(min_agreement=1.0, max_error_lsb=0.0, max_dead_share=0.5
 MODULES = {"first": "stem.0", "second": "body.3"}
 
 
-def described(name, kind="Conv2D"):
-    return {"name": name, "kind": kind, "output_shape": [4, 4, 5], "macs": 7, "weight_bytes": 9}
+def described(name, kind="Conv2D", reads=()):
+    shape = {"output_shape": [4, 4, 5], "macs": 7, "weight_bytes": 9}
+    return {"name": name, "kind": kind, "reads": list(reads), **shape}
 
 
 def answers(**changes):
     held = {
         "logits": {stage: LOGITS for stage in ("onnx", "keras", "quantized_keras", "akida")},
-        "descriptions": [described("first"), described("second"), described("end", "Dequantizer")],
+        "descriptions": [
+            described("first"),
+            described("second", reads=["first"]),
+            described("end", "Dequantizer", reads=["second"]),
+        ],
         "codes": {"first": CODES, "second": CODES},
         "keras_codes": {"first": CODES, "second": CODES},
         "largest_codes": {"first": 15, "second": 15},
