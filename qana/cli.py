@@ -21,6 +21,7 @@ COMMANDS = {
     "run": "one experiment, or a sweep with -m",
     "check": "no data, no training: would this network run on this chip?",
     "convert": "a tracked run, or an ONNX file, for another target",
+    "learn": "a converted run goes on learning, session by session",
 }
 HELP = f"""\
 usage: qana COMMAND ...

@@ -23,7 +23,8 @@ from qana.backbone.network import Network, complexity
 from qana.conversion import AkidaTarget, Conversion, NoTarget
 from qana.conversion.parity import torch_logits
 from qana.dataset.splits import Splits
-from qana.evaluation import BackboneInfo, Evaluation, QuantizationInfo, RunInfo
+from qana.evaluation import BackboneInfo, Evaluation, QuantizationInfo, RunInfo, session_metrics
+from qana.incremental import Incremental, edge_program, program_features
 from qana.provenance import config_hash, environment, git_state
 from qana.quantization import Quantization, QuantizedNetwork
 from qana.tracking.report_metrics import report_metrics, report_tags
@@ -64,6 +65,7 @@ class EndOfRun:
         splits: the data.
         quantization: of the run, or None.
         context: see `RunContext`.
+        incremental: how the converted network goes on learning; None where it does not.
     """
 
     target: AkidaTarget | NoTarget
@@ -72,6 +74,7 @@ class EndOfRun:
     splits: Splits
     quantization: Quantization | None
     context: RunContext
+    incremental: Incremental | None = None
 
     def finish(self, network: nn.Module, reference: Network) -> dict[str, Any]:
         """Do all of it; the run's files reach MLflow also where the conversion fails.
@@ -99,8 +102,10 @@ class EndOfRun:
             stages.update(conversion.logits)
         if isinstance(network, QuantizedNetwork) and "torch" not in stages:
             stages["torch"] = torch_logits(network, images, batch_size=EVAL_BATCH)
-        report = self._measure(reference, stages, conversion)
+        learning = self._learn(conversion)
+        report = self._measure(reference, stages, conversion, learning)
         self.tracked.log_metrics(report_metrics(report))
+        log_sessions(self.tracked, learning)
         self.tracked.set_tags(report_tags(report))
         return report
 
@@ -121,7 +126,27 @@ class EndOfRun:
             return None
         return self.target.convert(network, images=images, folder=self.context.folder)
 
-    def _measure(self, reference: Network, stages: Stages, conversion: Conversion | None) -> dict[str, Any]:
+    def _learn(self, conversion: Conversion | None) -> dict[str, Any] | None:
+        """Let the program go on learning; the block of the report."""
+        if self.incremental is None or conversion is None:
+            return None
+        assert isinstance(self.target, AkidaTarget)
+        folder, program = self.context.folder, conversion.files["model.fbz"]
+        edge = edge_program(self.target, folder)
+        features = program_features(self.splits, program, edge)
+        learned = self.incremental.study(self.splits, features, base_only=self.incremental.train_on_base)
+        self.incremental.deploy(learned, self.splits, program=program, edge=edge, folder=folder)
+        return self.evaluation.measure_learning(
+            learned, self.splits, energy_mj=self.evaluation.energy_mj(conversion)
+        )
+
+    def _measure(
+        self,
+        reference: Network,
+        stages: Stages,
+        conversion: Conversion | None,
+        learning: Mapping[str, Any] | None,
+    ) -> dict[str, Any]:
         size = complexity(reference, self.splits.image_shape)
         quantization = self.quantization
         of_test, of_external = by_side(self.splits, stages)
@@ -139,9 +164,15 @@ class EndOfRun:
             stage_logits=of_test,
             external_logits=of_external,
             conversion=conversion,
-            incremental=None,
+            incremental=learning,
             versions=self.context.versions,
         )
+
+
+def log_sessions(tracked: TrackedRun, learning: Mapping[str, Any] | None) -> None:
+    """Log what was measured after each session of incremental learning, with the session as the step."""
+    for step, metrics in enumerate(session_metrics(learning) if learning else ()):
+        tracked.log_metrics(metrics, step=step)
 
 
 def test_images(splits: Splits) -> NDArray[np.uint8]:

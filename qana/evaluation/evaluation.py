@@ -20,6 +20,7 @@ from qana.evaluation.damage import damage_block
 from qana.evaluation.data_files import write_data_files
 from qana.evaluation.dataset_block import external_block
 from qana.evaluation.host import measure_host
+from qana.evaluation.incremental_block import incremental_block
 from qana.evaluation.metrics import (
     Difference,
     StageMetrics,
@@ -39,6 +40,7 @@ from qana.evaluation.report import (
 )
 from qana.evaluation.stages import float_stage, in_ladder_order
 from qana.evaluation.strata_block import strata_block
+from qana.incremental import Learned
 
 StageLogits = Mapping[str, NDArray[np.float32]]
 
@@ -102,7 +104,7 @@ class Evaluation:
             stage_logits: stage to (N, C) float32 on the test images; with a conversion, its stages too.
             external_logits: the same stages on the images of `splits.external`; None without one.
             conversion: the product of the conversion stage, or None.
-            incremental: the block of the incremental stage, or None.
+            incremental: what `measure_learning` returned, or None.
             versions: package name to version, for the page.
 
         Returns:
@@ -134,6 +136,28 @@ class Evaluation:
         said = predictions_of(splits.test, splits.classes, logits)
         write_html(folder / REPORT_HTML, report, said, layers=layers, versions=versions)
         return report
+
+    def measure_learning(
+        self, learned: Learned, splits: Splits, *, energy_mj: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        """Score what a network learned after its conversion.
+
+        Args:
+            learned: the product of the incremental stage.
+            splits: the data.
+            energy_mj: of one inference, as in the report's cost; None where it is not known.
+
+        Returns:
+            The block of the report.
+        """
+        return incremental_block(
+            learned, splits.test, splits.classes, self._bootstrap, energy_mj=energy_mj
+        )
+
+    def energy_mj(self, conversion: Conversion) -> Mapping[str, Any] | None:
+        """Energy of one inference, as in the report's cost; None for a program without a place on a device."""
+        cost = self._cost(conversion)
+        return None if cost is None else cost.as_dict()["energy_mj"]
 
     def _write(
         self,

@@ -7,7 +7,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from qana.errors import QanaError
-from qana.tracking.recorded_run import RecordedRun, recorded_run
+from qana.tracking.recorded_run import RecordedRun, fetch_files, recorded_run
 from qana.tracking.store import open_local, open_server, read_local, read_server, sqlite_uri
 from qana.tracking.termination import signal_behind, sigterm_raises
 from qana.tracking.tracked_run import TrackedRun
@@ -99,6 +99,23 @@ class MlflowTracking:
             )
         store = f"tracking.root = {self._root}"
         return recorded_run(read_local(self._root), reference, store=store, folder=folder)
+
+    def files(self, run_id: str, names: Sequence[str], folder: Path) -> dict[str, Path]:
+        """Fetch files that a run left.
+
+        Args:
+            run_id: the whole id.
+            names: of artifacts.
+            folder: where they are put; must exist.
+
+        Returns:
+            Name to local copy.
+
+        Raises:
+            QanaError: the run left no such files; all are named.
+        """
+        client = read_server(self.uri) if self._root is None else read_local(self._root)
+        return fetch_files(client, run_id, names, folder)
 
     def ui_command(self) -> str:
         """Say what to type, from the current folder, to look at the runs."""
