@@ -106,9 +106,7 @@ def foretell(record: RecordedRun, cfg: DictConfig) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="qana-learning-") as scratch:
         resumed = _resume(record, cfg, Path(scratch))
-        learned = resumed.incremental.study(
-            resumed.splits, resumed.features(), base_only=resumed.base_only
-        )
+        learned = resumed.incremental.study(resumed.splits, resumed.features(), base_only=resumed.base_only)
     print_sessions(learned, resumed.splits)
 
 
@@ -133,7 +131,9 @@ def _base_only(record: RecordedRun, incremental: Incremental, splits: Splits) ->
     if not recorded or not recorded["train_on_base"]:
         return False
     trained_on = instantiate(recorded["protocol"]).base_rows(splits.train, splits.train)
-    return set(trained_on.tolist()) <= set(incremental.protocol.base_rows(splits.train, splits.train).tolist())
+    return set(trained_on.tolist()) <= set(
+        incremental.protocol.base_rows(splits.train, splits.train).tolist()
+    )
 
 
 def _learn(resumed: Resumed, evaluation: Any, context: RunContext) -> dict[str, Any]:
@@ -141,9 +141,7 @@ def _learn(resumed: Resumed, evaluation: Any, context: RunContext) -> dict[str, 
     folder, splits, files = context.folder, resumed.splits, resumed.files
     parent = json.loads(files[REPORT].read_text())
     learned = resumed.incremental.study(splits, resumed.features(), base_only=resumed.base_only)
-    resumed.incremental.deploy(
-        learned, splits, program=files[PROGRAM], edge=resumed.edge, folder=folder
-    )
+    resumed.incremental.deploy(learned, splits, program=files[PROGRAM], edge=resumed.edge, folder=folder)
     energy = (parent["cost"] or {}).get("energy_mj")
     block = evaluation.measure_learning(learned, splits, energy_mj=energy)
     report = {**parent, "run": asdict(finished(context)), "incremental": block}

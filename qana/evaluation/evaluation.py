@@ -150,12 +150,10 @@ class Evaluation:
         Returns:
             The block of the report.
         """
-        return incremental_block(
-            learned, splits.test, splits.classes, self._bootstrap, energy_mj=energy_mj
-        )
+        return incremental_block(learned, splits.test, splits.classes, self._bootstrap, energy_mj=energy_mj)
 
     def energy_mj(self, conversion: Conversion) -> Mapping[str, Any] | None:
-        """Energy of one inference, as in the report's cost; None for a program without a place on a device."""
+        """Energy of one inference, as in the report's cost; None for a program that no device holds."""
         cost = self._cost(conversion)
         return None if cost is None else cost.as_dict()["energy_mj"]
 

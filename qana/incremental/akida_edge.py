@@ -1,4 +1,4 @@
-"""The learning of the chip itself as a `Learner`: the twin of the SDK's layer, for protocols without the SDK."""
+"""The learning of the chip itself as a `Learner`: the twin of the SDK's layer, without the SDK."""
 
 from __future__ import annotations
 

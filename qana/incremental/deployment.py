@@ -1,4 +1,4 @@
-"""The deployed model after each session of one course: on the chip's own rule where the method is the chip's."""
+"""The deployed model after each session of one course, learned by the SDK where the method is the chip's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programs whose last layer learns, from the side that must not load the SDK: every call is a child process."""
+"""Programs whose last layer learns, for those who must not load the SDK: every call is a child process."""
 
 from __future__ import annotations
 
@@ -67,7 +67,14 @@ class EdgeProgram:
             self._run(folder)
 
     def learn(
-        self, program: Path, out: Path, images: Images, slots: Labels, *, added: NDArray[np.uint8], classes: int
+        self,
+        program: Path,
+        out: Path,
+        images: Images,
+        slots: Labels,
+        *,
+        added: NDArray[np.uint8],
+        classes: int,
     ) -> State:
         """Show a version images, and save the next one.
 

@@ -43,7 +43,9 @@ class Plasticity:
             "plasticity_decay": self.decay,
             "learning_competition": self.competition,
         }
-        wrong = [f"incremental.learner.{name} = {share}" for name, share in given.items() if not 0 <= share <= 1]
+        wrong = [
+            f"incremental.learner.{name} = {share}" for name, share in given.items() if not 0 <= share <= 1
+        ]
         if wrong:
             raise QanaError(
                 f"{len(wrong)} share(s) of the learning rule lie outside 0 to 1",
@@ -107,7 +109,9 @@ class Neurons:
         return products.astype(np.int32)
 
 
-def learn(neurons: Neurons, features: Bits, labels: NDArray[np.int64], *, per_class: int, steps: Steps) -> None:
+def learn(
+    neurons: Neurons, features: Bits, labels: NDArray[np.int64], *, per_class: int, steps: Steps
+) -> None:
     """Show images one after the other; changes `neurons` in place, as one call of ``akida.Model.fit``.
 
     For each image, among the neurons of its class whose potential exceeds their threshold, the one with the
@@ -147,7 +151,10 @@ def _step(neurons: Neurons, neuron: int, row: Bits, counter: _Counter, steps: St
     silent, active = np.flatnonzero((weights == 1) & (row == 0)), np.flatnonzero((weights == 0) & (row == 1))
     swapped = min(len(silent), len(active), int(neurons.swaps[neuron]))
     if swapped:
-        removed, added = silent[counter.choose(len(silent), swapped)], active[counter.choose(len(active), swapped)]
+        removed, added = (
+            silent[counter.choose(len(silent), swapped)],
+            active[counter.choose(len(active), swapped)],
+        )
         weights[removed], weights[added] = 0, 1
         neurons.thresholds[neuron] = min(potential, steps.highest_threshold)
     neurons.swaps[neuron] = max(int(neurons.swaps[neuron]) - steps.decay, steps.smallest)

@@ -99,7 +99,7 @@ class Incremental:
                 "; ".join(what for what, _ in faults),
                 where=", ".join(where for _, where in faults)
                 + f", incremental.learner = {type(self.learner).__name__}",
-                allowed="a chip; for learning on it, one of the first generation behind a last activation of 1 bit",
+                allowed="a chip; to learn on it, one of the first generation and a last activation of 1 bit",
                 fix="conversion=akd1000 quantization=w4a4_edge, or incremental=nearest_mean",
             )
 
@@ -146,7 +146,9 @@ class Incremental:
             courses=tuple(courses),
         )
 
-    def deploy(self, learned: Learned, splits: Splits, *, program: Path, edge: EdgeProgram, folder: Path) -> None:
+    def deploy(
+        self, learned: Learned, splits: Splits, *, program: Path, edge: EdgeProgram, folder: Path
+    ) -> None:
         """Write a version of the model for every session of the first sequence; see `deploy_course`."""
         course = learned.courses[0]
         self.learner.start(learned.num_features, seed=course.seed)

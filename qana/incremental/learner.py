@@ -60,7 +60,7 @@ class Learner(ABC):
             features: (N, K) integers.
             target: (N,) class index in the data set; every one known.
         """
-        self._learn(features, self._slots(target))
+        self._learn(features, self._slots_of(target))
 
     def predict(self, features: Features) -> Labels:
         """(N,) class index in the data set of each image (N, K); ties go to the class that came first."""
@@ -99,6 +99,6 @@ class Learner(ABC):
     @abstractmethod
     def _take_arrays(self, arrays: State) -> None: ...
 
-    def _slots(self, target: Labels) -> Labels:
+    def _slots_of(self, target: Labels) -> Labels:
         places = {label: place for place, label in enumerate(self.classes)}
         return np.array([places[label] for label in target.tolist()], dtype=np.int64)

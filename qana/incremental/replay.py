@@ -91,5 +91,7 @@ def _balanced_order(slots: Labels, rng: np.random.Generator) -> Labels:
     drawn = []
     for slot in np.unique(slots):
         members = np.flatnonzero(slots == slot)
-        drawn.append(np.concatenate([rng.permutation(members) for _ in range(-(-most // len(members)))])[:most])
+        drawn.append(
+            np.concatenate([rng.permutation(members) for _ in range(-(-most // len(members)))])[:most]
+        )
     return rng.permutation(np.concatenate(drawn))

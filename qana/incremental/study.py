@@ -125,9 +125,7 @@ def _update(
     )
 
 
-def _macro_f1(
-    learner: Learner, splits: Splits, features: SideFeatures, classes: Listed[int]
-) -> float | None:
+def _macro_f1(learner: Learner, splits: Splits, features: SideFeatures, classes: Listed[int]) -> float | None:
     """On the validation images of these classes; None where there are none."""
     rows: NDArray[np.int64] = np.flatnonzero(np.isin(splits.val.target, list(classes)))
     if not len(rows):

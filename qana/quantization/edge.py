@@ -48,7 +48,7 @@ class EdgeQuantization(Quantization):
         )
         if generation != 1 or not 1 <= last_activation_bits <= 4:
             raise QanaError(
-                f"a last activation of {last_activation_bits} bits on generation {generation} is not possible",
+                f"no last activation of {last_activation_bits} bits on generation {generation}",
                 where=f"quantization.last_activation_bits = {last_activation_bits},"
                 f" quantization.generation = {generation}",
                 allowed="1 to 4 bits on the first generation",
@@ -75,7 +75,7 @@ class EdgeQuantization(Quantization):
 
 @torch.no_grad()
 def _calibrate_last(folded: Network, images: Tensor, value_bits: int) -> None:
-    """Clip the last activation where that costs least at its own width (see `qana.quantization.calibrate`)."""
+    """Clip the last activation where that costs least at its own width, as `calibrate` does."""
     *_, last, head = folded.blocks
     assert isinstance(last, Unit)
     assert isinstance(head, Unit)

@@ -22,7 +22,8 @@ from qana.evaluation.page.markup import (
 
 Report = Mapping[str, Any]
 _HEAD = (
-    "Session", "Images", "Lesions", "Classes seen", "Accuracy", "Macro F1", "Refused", "Kept, bytes", "Host, ms",
+    "Session", "Images", "Lesions", "Classes seen", "Accuracy", "Macro F1", "Refused", "Kept, bytes",
+    "Host, ms",
 )  # fmt: skip
 
 

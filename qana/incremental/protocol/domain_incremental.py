@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from typing import Any
 
@@ -108,7 +109,7 @@ class DomainIncremental:
 
 
 def _bands(values: Any, edges: list[float]) -> np.ndarray[Any, np.dtype[np.str_]]:
-    names = [f"<{edges[0]:g}", *(f"{a:g}-{b:g}" for a, b in zip(edges, edges[1:], strict=False))] if edges else []
+    names = [f"<{edges[0]:g}", *(f"{a:g}-{b:g}" for a, b in itertools.pairwise(edges))] if edges else []
     names.append(f">={edges[-1]:g}" if edges else "all")
     places = np.digitize(np.nan_to_num(values, nan=0.0), edges)
     return np.array(
