@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import time
 from collections.abc import Mapping
@@ -74,17 +75,41 @@ def learn_sessions(record: RecordedRun, cfg: DictConfig) -> dict[str, Any]:
         instantiate(cfg.tracking),
         Path(config["output_dir"]),
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    resumed = _resume(record, cfg, folder)
-    write_provenance(folder, config)
-    write_data_files(folder, resumed.splits)
+    with tempfile.TemporaryDirectory(prefix="qana-learning-") as scratch:
+        # Nothing is left behind by what cannot work: the files of the run come to its folder afterwards.
+        resumed = _resume(record, cfg, Path(scratch), log_folder=folder)
+        write_provenance(folder, config)
+        shutil.copy2(resumed.files[PROGRAM], folder / PROGRAM)
+        write_data_files(folder, resumed.splits)
+        return _track(record, resumed, evaluation, tracking, RunStart(folder, config, started_s, started))
+
+
+@dataclass(frozen=True)
+class RunStart:
+    """A new run before it has an id: its folder, resolved config and start."""
+
+    folder: Path
+    config: dict[str, Any]
+    started_s: float
+    started: str
+
+
+def _track(
+    record: RecordedRun, resumed: Resumed, evaluation: Any, tracking: Any, start: RunStart
+) -> dict[str, Any]:
+    """Learn inside a tracked run below the old one."""
+    folder, config = start.folder, start.config
     tags = {"overrides": " ".join(HydraConfig.get().overrides.task), "config_hash": config_hash(config)}
     tags |= {"learned_from": record.run_id}
     parent = parent_run_id() or record.run_id
     with tracking.run(config["name"], params=config, tags=tags, parent=parent) as tracked:
         tracked.log_datasets(resumed.splits)
         context = RunContext(
-            folder, config, run_info(tracked.run_id, config, started), started_s, package_versions()
+            folder,
+            config,
+            run_info(tracked.run_id, config, start.started),
+            start.started_s,
+            package_versions(),
         )
         try:
             report = _learn(resumed, evaluation, context)
@@ -105,12 +130,12 @@ def foretell(record: RecordedRun, cfg: DictConfig) -> None:
         cfg: its config with the changes, checked.
     """
     with tempfile.TemporaryDirectory(prefix="qana-learning-") as scratch:
-        resumed = _resume(record, cfg, Path(scratch))
+        resumed = _resume(record, cfg, Path(scratch), log_folder=Path(scratch))
         learned = resumed.incremental.study(resumed.splits, resumed.features(), base_only=resumed.base_only)
     print_sessions(learned, resumed.splits)
 
 
-def _resume(record: RecordedRun, cfg: DictConfig, folder: Path) -> Resumed:
+def _resume(record: RecordedRun, cfg: DictConfig, folder: Path, *, log_folder: Path) -> Resumed:
     """Find everything that learning needs; refuses what cannot work before any image is decoded."""
     source = instantiate(cfg.dataset, split_file=str(record.split_file))
     target, quantization = require_chip(instantiate(cfg.conversion)), instantiate(cfg.quantization)
@@ -121,7 +146,7 @@ def _resume(record: RecordedRun, cfg: DictConfig, folder: Path) -> Resumed:
     splits = source.load()
     require_same_data(splits, record)
     return Resumed(
-        incremental, splits, files, edge_program(target, folder), _base_only(record, incremental, splits)
+        incremental, splits, files, edge_program(target, log_folder), _base_only(record, incremental, splits)
     )
 
 

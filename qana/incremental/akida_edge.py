@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qana.errors import QanaError
 from qana.incremental.edge_rule import Neurons, Plasticity, Steps, learn
@@ -62,7 +63,7 @@ class AkidaEdge(Learner):
         """Sizes of the steps; needs the first session."""
         return Steps.of(self.plasticity, self.num_weights)
 
-    def scores(self, features: Features) -> Features:
+    def scores(self, features: Features) -> NDArray[np.int32]:
         potentials = self.neurons.potentials(features)  # (N, classes * neurons)
         return potentials.reshape(len(features), -1, self.neurons_per_class).max(2)
 

@@ -23,15 +23,16 @@ LAYER = "edge_learning"
 
 
 def features(job: dict[str, Any], folder: Path) -> None:
-    """What reaches the last layer of a program, (N, K) uint8, into ``features.npy``."""
+    """What reaches the last layer of a program, (N, K) uint8, for each file of images."""
     program = akida.Model(job["program"])
     program.pop_layer()
-    images = np.load(folder / "images.npy", mmap_mode="r")
-    parts = [
-        program.forward(np.ascontiguousarray(images[first : first + job["batch_size"]]))
-        for first in range(0, len(images), job["batch_size"])
-    ]
-    np.save(folder / "features.npy", _flat(np.concatenate(parts)))
+    for side in range(job["sides"]):
+        images = np.load(folder / f"images_{side}.npy", mmap_mode="r")
+        parts = [
+            program.forward(np.ascontiguousarray(images[first : first + job["batch_size"]]))
+            for first in range(0, len(images), job["batch_size"])
+        ]
+        np.save(folder / f"features_{side}.npy", _flat(np.concatenate(parts)))
 
 
 def create(job: dict[str, Any], folder: Path) -> None:

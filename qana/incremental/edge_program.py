@@ -37,16 +37,18 @@ class EdgeProgram:
     limits: Limits
     log: Path
 
-    def features(self, program: Path, images: Images) -> Features:
-        """What reaches the last layer of a program, on images (N, H, W, 3): (N, K) integers.
+    def features(self, program: Path, *sides: Images) -> list[Features]:
+        """What reaches the last layer of a program, on images (N, H, W, 3) of some sides: (N, K) of each.
 
         Raises:
             ConversionError: the SDK crashed or passed its limits.
         """
-        with self._job({"operation": "features", "program": str(program)}) as folder:
-            np.save(folder / "images.npy", np.asarray(images))
+        job = {"operation": "features", "program": str(program), "sides": len(sides)}
+        with self._job(job) as folder:
+            for place, images in enumerate(sides):
+                np.save(folder / f"images_{place}.npy", np.asarray(images))
             self._run(folder)
-            return np.load(folder / "features.npy")
+            return [np.load(folder / f"features_{place}.npy") for place in range(len(sides))]
 
     def create(self, program: Path, out: Path, learner: AkidaEdge, first: State) -> None:
         """Put a learning layer in the place of the last layer of a program; it has not seen an image yet.

@@ -170,9 +170,8 @@ def program_features(splits: Splits, program: Path, edge: EdgeProgram) -> SideFe
     Raises:
         ConversionError: the SDK crashed or passed its limits.
     """
-    return SideFeatures(
-        *(edge.features(program, side.images) for side in (splits.train, splits.val, splits.test))
-    )
+    sides = (splits.train, splits.val, splits.test)
+    return SideFeatures(*edge.features(program, *(side.images for side in sides)))
 
 
 def _subset(images: ImageSet, rows: Rows) -> ImageSet:

@@ -16,6 +16,7 @@ def tiny_program(path, classes=3, seed=0):
                 filters=8,
                 kernel_size=(3, 3),
                 kernel_stride=(1, 1),
+                weights_bits=4,
                 padding=akida.Padding.Same,
                 act_bits=4,
             ),
