@@ -66,8 +66,14 @@ def first_state(learner: AkidaEdge, after: State, *, num_features: int, seed: in
     """
     learner.start(num_features, seed=seed)
     none = np.zeros(0, np.int32)
-    empty = {"weights": np.zeros((0, num_features), np.uint8), "thresholds": none, "swaps": none}
-    learner.restore({"classes": np.zeros(0, np.int64), "num_weights": after["num_weights"], **empty})
+    empty: State = {
+        "classes": np.zeros(0, np.int64),
+        "num_weights": after["num_weights"],
+        "weights": np.zeros((0, num_features), np.uint8),
+        "thresholds": none,
+        "swaps": none,
+    }
+    learner.restore(empty)
     learner.add_classes([int(label) for label in after["classes"]])
     return learner.state()
 
@@ -115,7 +121,7 @@ def _by_the_sdk(
 
 def _as_arrays(state: State) -> Callable[[Path], None]:
     def write(path: Path) -> None:
-        np.savez(path, **state)  # type: ignore[arg-type]
+        np.savez(path, **state)
 
     return write
 

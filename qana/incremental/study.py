@@ -131,6 +131,4 @@ def _macro_f1(learner: Learner, splits: Splits, features: SideFeatures, classes:
     if not len(rows):
         return None
     target, preds = splits.val.target[rows], learner.predict(features.val[rows])
-    return float(
-        f1_score(target, preds, labels=np.unique(target), average="macro", zero_division=0.0)  # type: ignore[arg-type]
-    )
+    return float(f1_score(target, preds, labels=np.unique(target), average="macro", zero_division=0.0))
