@@ -23,7 +23,7 @@ from qana.console import console
 from qana.dataset.splits import Splits
 from qana.end_of_run import RunContext, finished, log_sessions, run_info, write_provenance
 from qana.evaluation import check_report, read_predictions, write_data_files, write_html, write_report_json
-from qana.incremental import Incremental, edge_program, program_features
+from qana.incremental import Incremental, program_features, sdk_of
 from qana.incremental.edge_program import EdgeProgram
 from qana.incremental.study import SideFeatures
 from qana.provenance import config_hash, package_versions
@@ -146,7 +146,7 @@ def _resume(record: RecordedRun, cfg: DictConfig, folder: Path, *, log_folder: P
     splits = source.load()
     require_same_data(splits, record)
     return Resumed(
-        incremental, splits, files, edge_program(target, log_folder), _base_only(record, incremental, splits)
+        incremental, splits, files, sdk_of(target, log_folder), _base_only(record, incremental, splits)
     )
 
 

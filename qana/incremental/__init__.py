@@ -1,7 +1,7 @@
 """Incremental learning: the last layer of a converted network goes on learning, on the chip or beside it."""
 
 from qana.incremental.akida_edge import AkidaEdge
-from qana.incremental.incremental import Incremental, Learned, edge_program, program_features
+from qana.incremental.incremental import Incremental, Learned, program_features, sdk_of
 from qana.incremental.learner import Learner
 from qana.incremental.nearest_mean import NearestMean
 from qana.incremental.replay import Replay
@@ -15,6 +15,6 @@ __all__ = [
     "NearestMean",
     "Replay",
     "Retraining",
-    "edge_program",
     "program_features",
+    "sdk_of",
 ]

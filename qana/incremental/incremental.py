@@ -159,7 +159,7 @@ class Incremental:
             console.print(f"{'updated':<11}{versions.current}", highlight=False, soft_wrap=True)
 
 
-def edge_program(target: AkidaTarget, folder: Path) -> EdgeProgram:
+def sdk_of(target: AkidaTarget, folder: Path) -> EdgeProgram:
     """The SDK with the limits of a target; its children log into `folder`."""
     return EdgeProgram(target.device, target.batch_size, target.limits, folder / LEARNING_LOG)
 
