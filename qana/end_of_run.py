@@ -132,7 +132,7 @@ class EndOfRun:
             return None
         assert isinstance(self.target, AkidaTarget)
         folder, program = self.context.folder, conversion.files["model.fbz"]
-        edge = edge_program(self.target, folder)
+        edge = sdk_of(self.target, folder)
         features = program_features(self.splits, program, edge)
         learned = self.incremental.study(self.splits, features, base_only=self.incremental.train_on_base)
         self.incremental.deploy(learned, self.splits, program=program, edge=edge, folder=folder)

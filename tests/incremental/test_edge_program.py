@@ -10,7 +10,7 @@ from given_splits import given_splits
 from tiny_program import FEATURES, tiny_program
 
 from qana.conversion.child import Limits
-from qana.errors import QanaError, StageFailedError
+from qana.errors import StageFailedError
 from qana.incremental import AkidaEdge, Incremental, NearestMean, program_features
 from qana.incremental import deployment as module
 from qana.incremental.edge_program import EdgeProgram
@@ -146,13 +146,3 @@ def test_a_method_beside_the_chip_leaves_its_state(made, tmp_path):
     last = learned.courses[0].updates[-1]
     assert np.array_equal(learner.predict(made.features.test), last.preds)
     assert json.loads((tmp_path / "versions" / "updates.json").read_text())[-1]["name"] == last.session.name
-
-
-def test_a_layer_that_the_chip_would_split_is_refused(made, tmp_path):
-    learner = edge_learner(neurons_per_class=2000)
-    learner.start(FEATURES, seed=0)
-    learner.add_classes([0, 1, 2])
-    learner.learn(made.features.train[:4], np.array([0, 1, 2, 0]))
-    with pytest.raises(QanaError, match="cannot learn in a layer of 6000 neurons") as caught:
-        made.edge.create(made.program, tmp_path / "out.fbz", learner, learner.state())
-    assert "neurons_per_class" in caught.value.where
