@@ -24,7 +24,7 @@ from qana.conversion import AkidaTarget, Conversion, NoTarget
 from qana.conversion.parity import torch_logits
 from qana.dataset.splits import Splits
 from qana.evaluation import BackboneInfo, Evaluation, QuantizationInfo, RunInfo, session_metrics
-from qana.incremental import Incremental, program_features
+from qana.incremental import Incremental, program_features, sdk_of
 from qana.provenance import config_hash, environment, git_state
 from qana.quantization import Quantization, QuantizedNetwork
 from qana.tracking.report_metrics import report_metrics, report_tags
