@@ -9,6 +9,7 @@ from qana.conversion import AkidaTarget, NoTarget, SnnTarget
 from qana.dataset.splits import Splits
 from qana.end_of_run import EndOfRun, RunContext
 from qana.evaluation import Evaluation
+from qana.incremental import Incremental
 from qana.quantization import Quantization, fold
 from qana.tracking.tracked_run import TrackedRun
 from qana.training.classifier import Classifier
@@ -27,6 +28,7 @@ class ConversionEvaluation(pl.Callback):
         float_network: trained in the phase before, or the very network of this one.
         quantization: of the run, or None.
         context: see `RunContext`.
+        incremental: how the converted network goes on learning, or None.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class ConversionEvaluation(pl.Callback):
         float_network: Network,
         quantization: Quantization | None,
         context: RunContext,
+        incremental: Incremental | None,
     ) -> None:
         self._float_network = float_network
         self._end_of_run = EndOfRun(
@@ -48,6 +51,7 @@ class ConversionEvaluation(pl.Callback):
             splits=splits,
             quantization=quantization,
             context=context,
+            incremental=incremental,
         )
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

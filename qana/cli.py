@@ -24,6 +24,7 @@ COMMANDS = {
     "compare": "leaderboard, paired tests and claims over tracked runs",
     "predict": "what a converted program says about photographs",
     "reproduce": "a tracked run once more: do its numbers come out again?",
+    "learn": "a converted run goes on learning, session by session",
 }
 HELP = f"""\
 usage: qana COMMAND ...

@@ -26,8 +26,9 @@ from qana.conversion.model_card import ModelCard, write_card
 from qana.conversion.parity import torch_logits
 from qana.conversion.snn.product import Spiking
 from qana.dataset.splits import Splits
-from qana.evaluation import BackboneInfo, Evaluation, QuantizationInfo, RunInfo
+from qana.evaluation import BackboneInfo, Evaluation, QuantizationInfo, RunInfo, session_metrics
 from qana.evaluation.confidence import calibration_facts, fit_temperature
+from qana.incremental import Incremental, program_features, sdk_of
 from qana.provenance import config_hash, environment, git_state
 from qana.quantization import Quantization, QuantizedNetwork
 from qana.tracking.report_metrics import metrics_over_time, report_metrics, report_tags
@@ -68,6 +69,7 @@ class EndOfRun:
         splits: the data.
         quantization: of the run, or None.
         context: see `RunContext`.
+        incremental: how the converted network goes on learning; None where it does not.
     """
 
     target: AkidaTarget | NoTarget | SnnTarget
@@ -76,6 +78,7 @@ class EndOfRun:
     splits: Splits
     quantization: Quantization | None
     context: RunContext
+    incremental: Incremental | None = None
 
     def finish(self, network: nn.Module, reference: Network) -> dict[str, Any]:
         """Do all of it; the run's files reach MLflow also where the conversion fails.
@@ -107,10 +110,12 @@ class EndOfRun:
         spiking = self._spike(reference, images)
         if spiking is not None:
             stages["snn"] = spiking.logits
-        report = self._measure(reference, network, stages, conversion, spiking)
+        learning = self._learn(conversion)
+        report = self._measure(reference, network, stages, conversion, spiking, learning)
         self.tracked.log_metrics(report_metrics(report))
         for step, metrics in metrics_over_time(report):
             self.tracked.log_metrics(metrics, step=step)
+        log_sessions(self.tracked, learning)
         self.tracked.set_tags(report_tags(report))
         return report
 
@@ -151,6 +156,19 @@ class EndOfRun:
         )
         write_card(self.context.folder, card)
 
+    def _learn(self, conversion: Conversion | None) -> dict[str, Any] | None:
+        """Let the program go on learning; the block of the report."""
+        if self.incremental is None or conversion is None:
+            return None
+        assert isinstance(self.target, AkidaTarget)
+        folder, program = self.context.folder, conversion.files["model.fbz"]
+        edge = sdk_of(self.target, folder)
+        features = program_features(self.splits, program, edge)
+        learned = self.incremental.study(self.splits, features, base_only=self.incremental.train_on_base)
+        self.incremental.deploy(learned, self.splits, program=program, edge=edge, folder=folder)
+        energy_mj = self.evaluation.energy_mj(conversion, self.splits)
+        return self.evaluation.measure_learning(learned, self.splits, energy_mj=energy_mj)
+
     def _measure(
         self,
         reference: Network,
@@ -158,6 +176,7 @@ class EndOfRun:
         stages: Stages,
         conversion: Conversion | None,
         spiking: Spiking | None,
+        learning: Mapping[str, Any] | None,
     ) -> dict[str, Any]:
         quantization, shape = self.quantization, self.splits.image_shape
         size = complexity(reference, shape)
@@ -180,10 +199,16 @@ class EndOfRun:
             external_logits=of_external,
             conversion=conversion,
             spiking=spiking.first(len(self.splits.test)) if spiking else None,
-            incremental=None,
+            incremental=learning,
             versions=self.context.versions,
             quantized_network=network if isinstance(network, QuantizedNetwork) else None,
         )
+
+
+def log_sessions(tracked: TrackedRun, learning: Mapping[str, Any] | None) -> None:
+    """Log what was measured after each session of incremental learning, with the session as the step."""
+    for step, metrics in enumerate(session_metrics(learning) if learning else ()):
+        tracked.log_metrics(metrics, step=step)
 
 
 def test_images(splits: Splits) -> NDArray[np.uint8]:

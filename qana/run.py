@@ -47,9 +47,13 @@ def run(cfg: DictConfig) -> dict[str, Any]:
     target = instantiate(cfg.conversion)
     evaluation = instantiate(cfg.evaluation)
     tracking = instantiate(cfg.tracking)
+    incremental = instantiate(cfg.incremental) if cfg.get("incremental") else None
     target.check(network, quantization, source.image_shape)  # illegal for the chip? fail now
+    if incremental is not None:
+        incremental.check(target, quantization)
     splits = source.load()
     rank_zero_only(rehearse)(target, network, quantization, source.image_shape)
+    shown = splits if incremental is None else incremental.training_splits(splits)
 
     folder = Path(config["output_dir"])
     write_provenance(folder, config)
@@ -67,10 +71,11 @@ def run(cfg: DictConfig) -> dict[str, Any]:
             context=RunContext(
                 folder, config, run_info(tracked.run_id, config, started), started_s, package_versions()
             ),
+            incremental=incremental,
         )
         training.fit(
             network,
-            splits,
+            shown,
             quantization=quantization,
             callbacks=[end_of_run],
             logger=tracked.lightning_logger(),

@@ -30,7 +30,7 @@ examples:
 exit codes: 0 the chip runs it; 2 it does not, or the input is at fault; 1 anything else"""
 
 # They do not decide whether a network runs on a chip, and importing their packages takes seconds.
-LEFT_OUT = ("training", "evaluation", "tracking", "incremental")
+LEFT_OUT = ("training", "evaluation", "tracking")
 # As in `qana.run`, which imports those packages.
 SUPPLIED = {"backbone": {"num_classes"}}
 

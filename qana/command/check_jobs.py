@@ -101,7 +101,7 @@ def exit_code(verdicts: list[Verdict]) -> int:
 def _what_matters(config: dict[str, Any]) -> str:
     """The settings that decide: seeds, folds, data folders and the like do not."""
     dataset = {key: config["dataset"].get(key) for key in ("_target_", "image_size", "class_names")}
-    stages = {group: config[group] for group in ("backbone", "quantization", "conversion")}
+    stages = {group: config.get(group) for group in ("backbone", "quantization", "conversion", "incremental")}
     return json.dumps([dataset, stages], sort_keys=True)
 
 
@@ -121,7 +121,10 @@ def _check(config: dict[str, Any]) -> Verdict:
         bits=_bits(quantization),
         attention_form=getattr(network, "attention_form", ""),
     )
-    offences = tuple(_offences(target, network, quantization, source.image_shape))
+    offences = (
+        *_offences(target, network, quantization, source.image_shape),
+        *_learning_offences(config, target, quantization),
+    )
     if offences:
         return replace(verdict, offences=offences)
     size = complexity(network, source.image_shape)
@@ -149,6 +152,18 @@ def _offences(
         if not any(offence.module in refusal.what for offence in modules):
             yield _as_offence(refusal)
         yield from modules
+
+
+def _learning_offences(
+    config: dict[str, Any], target: AkidaTarget | NoTarget, quantization: Quantization | None
+) -> Iterator[Offence]:
+    """What the chip could not learn afterwards; nothing where it need not."""
+    if not config.get("incremental"):
+        return
+    try:
+        instantiate(config["incremental"]).check(target, quantization)
+    except QanaError as refusal:
+        yield _as_offence(refusal)
 
 
 def _tried(verdict: Verdict, target: AkidaTarget, network: Network, quantization: Quantization) -> Verdict:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -34,7 +34,7 @@ def convert_run(reference: str, arguments: Sequence[str]) -> int:
     args = parse_arguments(arguments)
     with tempfile.TemporaryDirectory(prefix="qana-recorded-") as scratch:
         record, composition = compose_recorded(reference, args, Path(scratch))
-        typed = [*arguments, *_config_flags(Path(scratch))]
+        typed = [*arguments, *config_flags(Path(scratch))]
         if args.cfg or args.info or args.hydra_help:
             launch(nothing, typed)
             return DONE
@@ -44,13 +44,22 @@ def convert_run(reference: str, arguments: Sequence[str]) -> int:
         return jobs.tell_failures(named=composition.multirun)
 
 
-def compose_recorded(reference: str, args: Namespace, folder: Path) -> tuple[RecordedRun, Composition]:
+def compose_recorded(
+    reference: str,
+    args: Namespace,
+    folder: Path,
+    *,
+    require: Callable[[Sequence[str], RecordedRun], None] = require_changeable,
+    purpose: str = "to-${conversion.name}",
+) -> tuple[RecordedRun, Composition]:
     """Find a run and compose the jobs that `args` asks for on top of its config.
 
     Args:
         reference: id of the run, or the beginning of it.
         args: parsed arguments.
         folder: for the files of the run and the config that Hydra composes from; must outlive the jobs.
+        require: refuses overrides.
+        purpose: what the name of the new run ends with.
 
     Raises:
         QanaError: no such run, overrides of what it was trained with, or anything else that Hydra refuses.
@@ -58,14 +67,21 @@ def compose_recorded(reference: str, args: Namespace, folder: Path) -> tuple[Rec
     _require_own_config(args)
     node = chosen_tracking(args)
     record = instantiate(node).recorded(reference, folder)
-    require_changeable(args.overrides, record)
+    require(args.overrides, record)
     own = None if args.config_dir is None else Path(args.config_dir).resolve()
-    write_recorded(folder, record, args.overrides, tracking=node, own_choices=own)
-    place, name = _config_flags(folder)[1::2]
+    write_recorded(
+        folder,
+        record,
+        args.overrides,
+        tracking=node,
+        own_choices=own,
+        name=f"{record.name}-{purpose}",
+    )
+    place, name = config_flags(folder)[1::2]
     return record, compose_all(Namespace(**{**vars(args), "config_dir": place, "config_name": name}))
 
 
-def _config_flags(folder: Path) -> list[str]:
+def config_flags(folder: Path) -> list[str]:
     """Typed last, so that they win over a --config-dir of the user, which `write_recorded` takes in."""
     return ["--config-dir", str(folder), "--config-name", RECORDED_NAME]
 
@@ -82,6 +98,14 @@ def _require_own_config(args: Namespace) -> None:
 
 
 def _checked(composition: Composition, record: RecordedRun) -> Task:
+    """Compare every job with the constructors it names, and return what converts."""
+    require_sound(composition)
+    from qana.command.reconvert import reconvert
+
+    return partial(reconvert, record)
+
+
+def require_sound(composition: Composition) -> None:
     """Compare every job with the constructors it names.
 
     Training is over: its keys are not used, and may be those of another version.
@@ -92,7 +116,6 @@ def _checked(composition: Composition, record: RecordedRun) -> Task:
     from qana.backbone.timm_import import import_torchvision
 
     import_torchvision()  # the packages below import Lightning
-    from qana.command.reconvert import reconvert
     from qana.run import SUPPLIED
     from qana.schema import find_faults
 
@@ -104,4 +127,3 @@ def _checked(composition: Composition, record: RecordedRun) -> Task:
             ]
     if faults:
         raise as_error(list(dict.fromkeys(faults)))
-    return partial(reconvert, record)

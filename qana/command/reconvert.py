@@ -48,7 +48,7 @@ def reconvert(record: RecordedRun, cfg: DictConfig) -> dict[str, Any]:
     target.check(route.float_network, quantization, source.image_shape)  # before any image is decoded
     console.print(route.text, style="bold", highlight=False)
     splits = source.load()
-    _require_same_data(splits, record)
+    require_same_data(splits, record)
     network = route.network(splits, seed=config["seed"])
 
     folder = Path(config["output_dir"])
@@ -77,7 +77,7 @@ def reconvert(record: RecordedRun, cfg: DictConfig) -> dict[str, Any]:
     return report
 
 
-def _require_same_data(splits: Splits, record: RecordedRun) -> None:
+def require_same_data(splits: Splits, record: RecordedRun) -> None:
     """Refuse other images, labels or groups than those that the run learned from: scores would mean nothing.
 
     Raises:

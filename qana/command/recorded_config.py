@@ -39,27 +39,41 @@ FOLLOWS = {
 }
 
 
-def require_changeable(overrides: Sequence[str], record: RecordedRun) -> None:
+def require_changeable(
+    overrides: Sequence[str],
+    record: RecordedRun,
+    *,
+    changeable: Sequence[str] = CHANGEABLE,
+    command: str = "convert",
+) -> None:
     """Refuse overrides of what the run was trained with; keys that it did not know may be added (``+key=``).
+
+    Args:
+        overrides: as typed.
+        record: the run.
+        changeable: keys and groups that may change.
+        command: of `qana`, for the message.
 
     Raises:
         QanaError: names every one of them, with the recorded value.
     """
-    faults = list(_faults(overrides, record))
+    faults = list(_faults(overrides, record, changeable, command))
     if faults:
         raise as_error(faults)
 
 
-def _faults(overrides: Sequence[str], record: RecordedRun) -> Iterator[Fault]:
+def _faults(
+    overrides: Sequence[str], record: RecordedRun, changeable: Sequence[str], command: str
+) -> Iterator[Fault]:
     for text in overrides:
         key = key_of(text)
-        if text.startswith("+") or any(is_below(key, place) for place in CHANGEABLE):
+        if text.startswith("+") or any(is_below(key, place) for place in changeable):
             continue
         recorded = _recorded(record.config, key)
         yield Fault(
             f"{key} cannot change: run {record.run_id[:8]} was trained with {recorded}",
             text.replace("=", " = ", 1),
-            f"{recorded}; only what qana convert --help lists may change",
+            f"{recorded}; only what qana {command} --help lists may change",
             f"leave {key} out, or train anew: qana run {text}",
         )
 
@@ -80,6 +94,7 @@ def write_recorded(
     *,
     tracking: Mapping[str, Any],
     own_choices: Path | None,
+    name: str,
 ) -> None:
     """Write the main config that Hydra composes: the recorded values, with every group still to be chosen.
 
@@ -91,6 +106,7 @@ def write_recorded(
         overrides: as typed.
         tracking: node of the store that the run was found in.
         own_choices: a folder with choices of the user, or None.
+        name: of the new run.
     """
     main = yaml.safe_load((config_directory() / f"{CONFIG_NAME}.yaml").read_text())
     groups = [group for group in _groups(main["defaults"]) if group != "experiment"]
@@ -98,7 +114,7 @@ def write_recorded(
     for (group, key), reference in FOLLOWS.items():
         if key in (content.get(group) or {}):
             content[group] = {**content[group], key: reference}
-    content["name"] = f"{record.name}-to-${{conversion.name}}"
+    content["name"] = name
     content["output_dir"] = main["output_dir"]
     for group in {key_of(text) for text in overrides} & set(groups):
         _drop(content, group)

@@ -17,13 +17,13 @@ class ImageRows:
     """Some rows of an array of images that stays where it is, such as on disk; copies what is asked for.
 
     Args:
-        pool: (M, H, W, 3) uint8, usually memory-mapped.
+        pool: (M, H, W, 3) uint8, usually memory-mapped; or rows of one.
         rows: (N,) which of them, in which order.
     """
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, pool: NDArray[np.uint8], rows: NDArray[np.int64]) -> None:
+    def __init__(self, pool: NDArray[np.uint8] | ImageRows, rows: NDArray[np.int64]) -> None:
         self._pool, self._rows = pool, rows
 
     def __len__(self) -> int:

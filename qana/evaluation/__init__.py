@@ -7,6 +7,7 @@ from qana.evaluation.device_meter import DeviceMeter
 from qana.evaluation.estimate import Estimate
 from qana.evaluation.evaluation import Evaluation
 from qana.evaluation.generic_energy import GenericEnergy
+from qana.evaluation.incremental_block import incremental_block, session_metrics
 from qana.evaluation.metrics import StageMetrics, agreement, paired_difference_ci, stage_metrics
 from qana.evaluation.page import write_html
 from qana.evaluation.predictions import Predictions, read_predictions, write_predictions
@@ -31,9 +32,11 @@ __all__ = [
     "agreement",
     "build_report",
     "check_report",
+    "incremental_block",
     "paired_difference_ci",
     "print_summary",
     "read_predictions",
+    "session_metrics",
     "stage_metrics",
     "write_data_files",
     "write_html",

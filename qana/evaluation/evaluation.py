@@ -23,6 +23,7 @@ from qana.evaluation.data_files import write_data_files
 from qana.evaluation.dataset_block import external_block
 from qana.evaluation.device_meter import DeviceMeter
 from qana.evaluation.host import measure_host
+from qana.evaluation.incremental_block import incremental_block
 from qana.evaluation.metrics import (
     Difference,
     StageMetrics,
@@ -45,6 +46,7 @@ from qana.evaluation.report import (
 from qana.evaluation.spiking_block import spiking_block
 from qana.evaluation.stages import float_stage, in_ladder_order
 from qana.evaluation.strata_block import strata_block
+from qana.incremental import Learned
 
 StageLogits = Mapping[str, NDArray[np.float32]]
 
@@ -125,7 +127,7 @@ class Evaluation:
             stage_logits: stage to (N, C) float32 on the test images; with a conversion, its stages too.
             external_logits: the same stages on the images of `splits.external`; None without one.
             conversion: the product of the conversion stage, or None.
-            incremental: the block of the incremental stage, or None.
+            incremental: what `measure_learning` returned, or None.
             versions: package name to version, for the page.
             quantized_network: as trained, for its NeuroBench metrics; None leaves them out.
             spiking: the float network as a spiking one, on the test images; with it, the stages `float` and
@@ -167,6 +169,33 @@ class Evaluation:
         said = predictions_of(splits.test, splits.classes, logits)
         write_html(folder / REPORT_HTML, report, said, layers=layers, versions=versions)
         return report
+
+    def measure_learning(
+        self, learned: Learned, splits: Splits, *, energy_mj: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        """Score what a network learned after its conversion.
+
+        Args:
+            learned: the product of the incremental stage.
+            splits: the data.
+            energy_mj: of one inference, as in the report's cost; None where it is not known.
+
+        Returns:
+            The block of the report.
+        """
+        return incremental_block(learned, splits.test, splits.classes, self._bootstrap, energy_mj=energy_mj)
+
+    def energy_mj(self, conversion: Conversion, splits: Splits) -> Mapping[str, Any] | None:
+        """Energy of one inference, modelled; None for a program of which nothing is known on a device."""
+        if conversion.mapping.failure is not None:
+            return None
+        try:
+            cost = self.cost.estimate(
+                conversion.layers, conversion.mapping, conversion.target, image_shape=splits.image_shape
+            )
+        except QanaError:  # told with the report's cost, which is absent for the same reason
+            return None
+        return cost.as_dict()["energy_mj"]
 
     def _write(
         self,

@@ -101,21 +101,30 @@ class Quantization:
                 that are not finite, or blocks whose ranges cannot be learned.
         """
         require_quantizable(network)
-        value_bits = self._value_bits()
         folded = fold(network)
         require_finite(folded)
-        clipping = Clipping(self.calibration, self.percentile, value_bits)
-        calibrate(folded, images[: self.calibration_images], clipping=clipping)
-        quantized = QuantizedNetwork(
-            folded,
-            bits=Bits(self.weight_bits, value_bits, POOLED_BITS),
-            input_weight_bits=self.input_weight_bits,
-            generation=self.generation,
-        )
+        self._calibrate(folded, images[: self.calibration_images])
+        quantized = self._on_grids(folded)
         quantized.set_weight_rule(self.weight_rule)
         if self.ranges == "learned":
             learn_ranges(quantized)
         return quantized.train()
+
+    def _calibrate(self, folded: Network, images: Tensor) -> None:
+        """Choose where activations are clipped, in place."""
+        calibrate(folded, images, clipping=self._clipping(self._value_bits()))
+
+    def _on_grids(self, folded: Network) -> QuantizedNetwork:
+        """Give every tensor of a calibrated network its grid."""
+        return QuantizedNetwork(
+            folded,
+            bits=Bits(self.weight_bits, self._value_bits(), POOLED_BITS),
+            input_weight_bits=self.input_weight_bits,
+            generation=self.generation,
+        )
+
+    def _clipping(self, value_bits: int) -> Clipping:
+        return Clipping(self.calibration, self.percentile, value_bits)
 
     def _value_bits(self) -> int:
         # Akida v2 stores activations of 8 bits with a sign, fewer without one.

@@ -16,7 +16,7 @@ from qana.tracking.earlier import Earlier, find_earlier
 from qana.tracking.failure import close_after
 from qana.tracking.found_runs import RunFilter, find_runs
 from qana.tracking.process import PROCESS_TAG, this_process
-from qana.tracking.recorded_run import RecordedRun, find_run, recorded_run
+from qana.tracking.recorded_run import RecordedRun, fetch_files, find_run, recorded_run
 from qana.tracking.store import open_local, open_server, read_local, read_server, sqlite_uri
 from qana.tracking.termination import sigterm_raises
 from qana.tracking.tracked_run import TrackedRun
@@ -156,6 +156,22 @@ class MlflowTracking:
     def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Set text tags of a run that has ended."""
         TrackedRun(self._read(), uri=self.uri, run_id=run_id).set_tags(tags)
+
+    def files(self, run_id: str, names: Sequence[str], folder: Path) -> dict[str, Path]:
+        """Fetch files that a run left.
+
+        Args:
+            run_id: the whole id.
+            names: of artifacts.
+            folder: where they are put; must exist.
+
+        Returns:
+            Name to local copy.
+
+        Raises:
+            QanaError: the run left no such files; all are named.
+        """
+        return fetch_files(self._read(), run_id, names, folder)
 
     def ui_command(self) -> str:
         """Say what to type, from the current folder, to look at the runs."""

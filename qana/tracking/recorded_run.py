@@ -94,6 +94,24 @@ def recorded_run(client: MlflowClient, reference: str, *, store: str, folder: Pa
     )
 
 
+def fetch_files(client: MlflowClient, run_id: str, names: Sequence[str], folder: Path) -> dict[str, Path]:
+    """Fetch files of a run: name to local copy.
+
+    Raises:
+        QanaError: the run left no such files; all are named.
+    """
+    present = {item.path for item in client.list_artifacts(run_id)}
+    missing = [name for name in names if name not in present]
+    if missing:
+        raise QanaError(
+            f"run {run_id[:8]} left no {listed(missing)}",
+            where=f"run = {run_id}",
+            allowed="a run whose network was converted, with its report",
+            fix=f"convert it first: qana convert run={run_id[:8]} conversion=akd1000",
+        )
+    return {name: Path(client.download_artifacts(run_id, name, str(folder))) for name in names}
+
+
 def find_run(client: MlflowClient, reference: str, store: str) -> tuple[Run, str]:
     """The only run whose id begins with `reference`, and the name of its experiment.
 

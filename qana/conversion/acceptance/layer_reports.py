@@ -90,6 +90,8 @@ def _dead_share(output: NDArray[Any] | None) -> float | None:
 def _saturated_share(entry: PlannedLayer | None, output: NDArray[Any] | None) -> float | None:
     if entry is None or output is None or entry.output_bits is None:
         return None
+    if entry.output_bits == 1:
+        return None  # the top of the range is half of it: nothing was cut off
     largest = 2 ** (entry.output_bits - bool(entry.output_signed)) - 1
     return float((output == largest).mean())
 

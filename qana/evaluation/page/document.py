@@ -16,6 +16,7 @@ from qana.evaluation.page.damage_section import damage
 from qana.evaluation.page.data_section import data
 from qana.evaluation.page.external_section import external_test
 from qana.evaluation.page.header_section import header
+from qana.evaluation.page.incremental_section import incremental
 from qana.evaluation.page.ladder_section import ladder
 from qana.evaluation.page.lineage_section import lineage
 from qana.evaluation.page.markup import tag, text
@@ -61,6 +62,7 @@ def render_html(
         damage(report),
         strata(report),
         external_test(report),
+        incremental(report),
         confusions(report, said),
         reliability(report, said),
         data(report),
