@@ -69,26 +69,29 @@ def forgetting_chart(matrix: Sequence[Sequence[float | None]], names: Sequence[s
         matrix: of the block; None or NaN where a session has no test image.
         names: of the sessions.
     """
-    left, cell, top = 44.0 + 7.2 * max(len(name) for name in names), 62.0, 64.0
-    size = cell * len(names)
+    words = 7.6 * max(len(name) for name in names)  # wider than the widest name
+    left, wide, high, top = 44.0 + words, max(62.0, words + 14.0), 62.0, 64.0
+    width, height = wide * len(names), high * len(names)
     parts = []
     for row, name in enumerate(names):
-        parts.append(label(left - 8, top + cell * (row + 0.5) + 4, name, "end", "axis"))
-        parts.append(label(left + cell * (row + 0.5), top - 10, name, class_="axis"))
+        parts.append(label(left - 8, top + high * (row + 0.5) + 4, name, "end", "axis"))
+        parts.append(label(left + wide * (row + 0.5), top - 10, name, class_="axis"))
         for column in range(len(names)):
-            parts.append(_cell(matrix[row][column], left + cell * column, top + cell * row, cell))
-    parts.append(label(left + size / 2, top - 36, "test images of session"))
-    parts.append(axis_name("after session", top + size / 2))
-    return svg(left + size + 12, top + size + 12, "".join(parts), "Accuracy after each session, by session")
+            parts.append(_cell(matrix[row][column], left + wide * column, top + high * row, wide, high))
+    parts.append(label(left + width / 2, top - 36, "test images of session"))
+    parts.append(axis_name("after session", top + height / 2))
+    return svg(
+        left + width + 12, top + height + 12, "".join(parts), "Accuracy after each session, by session"
+    )
 
 
-def _cell(share: float | None, x: float, y: float, size: float) -> str:
+def _cell(share: float | None, x: float, y: float, width: float, height: float) -> str:
     known = share is not None and not math.isnan(share)
     shade = share if known and share is not None else 0.0
     box = tag(
-        "rect", x=f"{x + 1:.1f}", y=f"{y + 1:.1f}", width=size - 2, height=size - 2, rx=4, class_="cell hit",
-        style=f"fill-opacity:{0.06 + 0.88 * shade:.3f}",
+        "rect", x=f"{x + 1:.1f}", y=f"{y + 1:.1f}", width=f"{width - 2:.1f}", height=f"{height - 2:.1f}",
+        rx=4, class_="cell hit", style=f"fill-opacity:{0.06 + 0.88 * shade:.3f}",
     )  # fmt: skip
     tone = "on" if shade > 0.5 else "count"
     words = percent(share, digits=0) if known else "none"
-    return box + label(x + size / 2, y + size / 2 + 5, words, class_=f"cellnumber {tone}")
+    return box + label(x + width / 2, y + height / 2 + 5, words, class_=f"cellnumber {tone}")

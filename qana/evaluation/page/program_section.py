@@ -35,7 +35,8 @@ def program(report: Report, layers: Sequence[LayerReport]) -> str:
         return ""
     rows = [_layer_row(layer, mapping) for layer in layers]
     content = _facts(mapping, conversion) + _advice(mapping)
-    content += tag("h3", "Layers") + table(_LAYER_HEAD, rows, caption=_caption(report), numeric_from=3)
+    if rows:  # a run that learns on a program of the past did not look into its layers again
+        content += tag("h3", "Layers") + table(_LAYER_HEAD, rows, caption=_caption(report), numeric_from=3)
     return section("Program on the chip", content, _failure(mapping))
 
 
