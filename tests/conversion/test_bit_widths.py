@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import small_networks
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
@@ -21,8 +22,8 @@ from qana.errors import QanaError
 CONF = Path(__file__).parents[2] / "conf"
 SIZE = (16, 20)
 LEGAL = {
-    "akd1000": ("w4a4", "w4a2", "w4a1", "w2a4", "w2a2", "w2a1", "ternary"),
-    "akd1500": ("w4a4", "w4a2", "w4a1", "w2a4", "w2a2", "w2a1", "ternary"),
+    "akd1000": ("w4a4", "w4a2", "w4a1", "w2a4", "w2a2", "w2a1", "ternary", "w4a4_edge"),
+    "akd1500": ("w4a4", "w4a2", "w4a1", "w2a4", "w2a2", "w2a1", "ternary", "w4a4_edge"),
     "akida2": ("w4a4", "w8a8", "w4a8"),
 }
 RECIPES = sorted(path.stem for path in (CONF / "quantization").glob("*.yaml") if path.stem != "none")
@@ -78,6 +79,10 @@ def test_recipes_are_refused_or_pass_before_training(name, recipe):
     if recipe in LEGAL[name]:
         chosen.check(network, scheme(recipe, chosen.generation), (*SIZE, 3))
         return
+    if recipe == "w4a4_edge":  # needs no network to be refused
+        with pytest.raises(InstantiationException, match="no last activation of 1 bits on generation 2"):
+            scheme(recipe, chosen.generation)
+        return
     with pytest.raises(QanaError, match=f"target {name} does not run w") as refusal:
         chosen.check(network, scheme(recipe, chosen.generation), (*SIZE, 3))
     assert "w4a4" in refusal.value.allowed
@@ -95,6 +100,7 @@ def test_depthwise_layers_are_refused_at_w4a8_and_named():
     [
         (["quantization=w8a8"], "akd1000 does not run w8a8 for Akida v1"),
         (["quantization=w2a4", "conversion=akida2"], "akida2 does not run w2a4 for Akida v2"),
+        (["quantization=w4a4_edge", "conversion=akida2"], "no last activation of 1 bits"),
         (["quantization=ternary", "quantization.weight_bits=4"], "weight_rule = ternary"),
         (["quantization=w4a4", "quantization.weight_bits=1"], "weight_bits = 1"),
     ],
@@ -114,7 +120,7 @@ def test_the_command_refuses_illegal_bits_with_exit_code_2(tmp_path, overrides, 
     assert not (tmp_path / "run").exists()
 
 
-PROVEN = [("w2a4", 1), ("w4a2", 1), ("w4a1", 1), ("w4a8", 2)]
+PROVEN = [("w2a4", 1), ("w4a2", 1), ("w4a1", 1), ("w4a4_edge", 1), ("w4a8", 2)]
 SLOWLY = [("w2a2", 1), ("w2a1", 1), ("w4a4", 1), ("w4a4", 2), ("w8a8", 2)]
 
 

@@ -31,7 +31,7 @@ def composed(*overrides):
 
 
 def test_every_recipe_is_listed_here():
-    assert {path.stem for path in (CONF / "quantization").glob("*.yaml")} == {*BITS, "none"}
+    assert {path.stem for path in (CONF / "quantization").glob("*.yaml")} == {*BITS, "w4a4_edge", "none"}
 
 
 @pytest.mark.parametrize("name", BITS)
@@ -41,6 +41,12 @@ def test_a_recipe_is_one_key_and_says_its_bits(name):
     assert (scheme.weight_bits, scheme.activation_bits, scheme.weight_rule) == BITS[name]
     assert (scheme.input_weight_bits, scheme.generation) == (8, 2)
     assert (scheme.calibration, scheme.ranges) == ("mse", "calibrated")
+
+
+def test_the_recipe_for_learning_on_the_chip_narrows_the_last_activation_alone():
+    scheme = instantiate(composed("quantization=w4a4_edge").quantization)
+    plain = vars(instantiate(composed("quantization=w4a4").quantization))
+    assert vars(scheme) == {**plain, "last_activation_bits": 1}
 
 
 def test_fine_tuning_is_off_unless_asked_for():
