@@ -139,3 +139,24 @@ def test_what_the_network_was_trained_with_cannot_change(learned):
     done = qana(learned, "learn", f"run={parent[:8]}", "incremental=replay", "quantization=w4a4")
     assert done.returncode == 2
     assert "quantization cannot change" in done.stderr
+
+
+@pytest.mark.slow
+def test_several_methods_learn_under_one_protocol(learned):
+    parent = json.loads(reports(learned)[0].read_text())["run"]["id"]
+    before = set(learned.glob("multirun/*/*/*/report.json"))
+    done = qana(
+        learned,
+        "learn",
+        f"run={parent[:8]}",
+        "-m",
+        "incremental=nearest_mean,replay",
+        "protocol=few_shot",
+        "incremental.protocol.lesions=1",
+    )
+    assert done.returncode == 0, done.stderr
+    found = [
+        json.loads(path.read_text()) for path in set(learned.glob("multirun/*/*/*/report.json")) - before
+    ]
+    assert {report["incremental"]["method"] for report in found} == {"NearestMean", "Replay"}
+    assert {report["incremental"]["protocol"]["name"] for report in found} == {"few_shot"}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from qana.command.chosen_tracking import is_below, key_of
 from qana.command.composition import CONFIG_NAME, config_directory
@@ -120,8 +121,17 @@ def write_recorded(
         _drop(content, group)
     searched = [] if own_choices is None else [own_choices.as_uri()]
     content["hydra"] = {**main["hydra"], "searchpath": searched}
-    content["defaults"] = [*({group: None} for group in groups), "_self_"]
+    first = _first_of_sweeps(overrides)
+    content["defaults"] = [*({group: first.get(group)} for group in groups), "_self_"]
     (folder / f"{RECORDED_NAME}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def _first_of_sweeps(overrides: Sequence[str]) -> dict[str, str]:
+    """The first of several choices typed for a group: a group below it, `incremental/protocol`, needs one."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return {
+        each.key_or_group: next(each.sweep_string_iterator()) for each in parsed if each.is_choice_sweep()
+    }
 
 
 def _groups(defaults: Sequence[Any]) -> list[str]:
