@@ -8,6 +8,7 @@ from given_splits import CLASSES, given_splits
 
 from qana.errors import QanaError
 from qana.incremental.protocol import ClassIncremental, DomainIncremental, FewShot
+from qana.incremental.protocol.sequence import balanced_order
 
 PROTOCOLS = {
     "class": ClassIncremental(base_classes=3),
@@ -46,6 +47,15 @@ def test_the_base_session_does_not_depend_on_the_seed_but_the_order_does(name, s
     assert len({tuple(sessions[1].rows.tolist()) for sessions in found}) > 1
     again = PROTOCOLS[name].sequence(splits, seed=0).sessions
     assert all(np.array_equal(a.rows, b.rows) for a, b in zip(found[0], again, strict=True))
+
+
+@pytest.mark.parametrize("first", [0, 6])
+def test_every_class_comes_at_every_place_within_as_many_seeds(first):
+    orders = np.array([balanced_order(3, seed=first + place) for place in range(3)])
+    assert np.array_equal(np.sort(orders, axis=0), [[0] * 3, [1] * 3, [2] * 3])
+    assert np.array_equal(np.sort(orders, axis=1), [[0, 1, 2]] * 3)
+    assert len({tuple(balanced_order(3, seed=seed)) for seed in range(60)}) == 6
+    assert balanced_order(1, seed=5) == [0]
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)

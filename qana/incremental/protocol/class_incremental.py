@@ -12,6 +12,7 @@ from qana.incremental.protocol.sequence import (
     NO_SESSION,
     Rows,
     Sequence,
+    balanced_order,
     shuffled_by_lesion,
     with_new_classes,
 )
@@ -42,7 +43,7 @@ class ClassIncremental:
     def sequence(self, splits: Splits, *, seed: int) -> Sequence:
         rng, train, test = np.random.default_rng(seed), splits.train, splits.test
         base, new = np.split(self._by_count(train), [self.base_classes])
-        order = rng.permutation(new)
+        order = new[balanced_order(len(new), seed=seed)]
         rows = [shuffled_by_lesion(self.base_rows(train, train), train, rng)]
         rows += [self._shown(label, splits, rng) for label in order.tolist()]
         names = ["base", *(splits.classes[label] for label in order.tolist())]

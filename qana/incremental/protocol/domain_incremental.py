@@ -14,6 +14,7 @@ from qana.incremental.protocol.sequence import (
     NO_SESSION,
     Rows,
     Sequence,
+    balanced_order,
     shuffled_by_lesion,
     with_new_classes,
 )
@@ -55,7 +56,7 @@ class DomainIncremental:
     def sequence(self, splits: Splits, *, seed: int) -> Sequence:
         rng, train, test = np.random.default_rng(seed), splits.train, splits.test
         kept = self._domains(train)
-        order = [kept[0], *(kept[1 + place] for place in rng.permutation(len(kept) - 1))]
+        order = [kept[0], *(kept[1 + place] for place in balanced_order(len(kept) - 1, seed=seed))]
         of_train, of_test = self._named(train, kept), self._named(test, kept)
         rows = [shuffled_by_lesion(np.flatnonzero(of_train == name), train, rng) for name in order]
         test_session = np.full(len(test), NO_SESSION, dtype=np.int64)

@@ -71,6 +71,17 @@ class Protocol(Interface):
         ...
 
 
+def balanced_order(size: int, *, seed: int) -> list[int]:
+    """A random order of `size` things; over `size` seeds in a row, each thing is at each place once.
+
+    Seeds that follow each other turn one drawn order (the rows of a Latin square), so a few are enough for
+    every class to come early, and late.
+    """
+    drawn, turned = divmod(seed, size)
+    order: list[int] = np.roll(np.random.default_rng(drawn).permutation(size), turned).tolist()
+    return order
+
+
 def shuffled_by_lesion(rows: Rows, train: ImageSet, rng: np.random.Generator) -> Rows:
     """`rows` with their lesions in random order; photographs of a lesion stay together, as they arrive."""
     lesions: dict[str, list[int]] = {}
