@@ -32,6 +32,7 @@ from qana.incremental import Incremental, program_features, sdk_of
 from qana.provenance import config_hash, environment, git_state
 from qana.quantization import Quantization, QuantizedNetwork
 from qana.tracking.report_metrics import metrics_over_time, report_metrics, report_tags
+from qana.tracking.served_model import save_served_model
 from qana.tracking.tracked_run import TrackedRun
 
 EVAL_BATCH = 128
@@ -155,6 +156,7 @@ class EndOfRun:
             calibration=calibration_facts(logits, val.target, temperature),
         )
         write_card(self.context.folder, card)
+        save_served_model(self.context.folder, card)
 
     def _learn(self, conversion: Conversion | None) -> dict[str, Any] | None:
         """Let the program go on learning; the block of the report."""

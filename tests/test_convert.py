@@ -1,12 +1,19 @@
 """`qana convert run=ID`: two real conversions of one recorded run, and all that is refused before one."""
 
+import base64
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from dataclasses import replace
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -377,3 +384,90 @@ def test_other_file_than_an_image_is_named(same_generation, tmp_path):
     asked = predict(same_generation.folder / "model.fbz", tmp_path)
     assert asked.returncode == 2
     assert "1 of 1 images cannot be read" in asked.stderr
+
+
+class Server:
+    """A real `mlflow models serve` of a run's program, on loopback."""
+
+    def __init__(self, model, store, log):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        programs = Path(sys.executable).parent
+        environment = {
+            **os.environ,
+            "MLFLOW_TRACKING_URI": f"sqlite:///{store}/qana_runs/mlflow.db",
+            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        }
+        command = [programs / "mlflow", "models", "serve", "-m", model, "--env-manager", "local"]
+        command += ["--host", "127.0.0.1", "--port", str(self.port)]
+        self.process = subprocess.Popen(
+            command, env=environment, stdout=log, stderr=log, start_new_session=True, cwd=store
+        )
+
+    def wait(self, seconds=120):
+        for _ in range(seconds):
+            assert self.process.poll() is None, "the server ended"
+            try:
+                return urllib.request.urlopen(f"http://127.0.0.1:{self.port}/ping", timeout=5)
+            except OSError:
+                time.sleep(1)
+        raise AssertionError("the server did not come up")
+
+    def ask(self, *files):
+        """Status and answer for photographs, given as bytes."""
+        rows = [[base64.b64encode(content).decode()] for content in files]
+        body = json.dumps({"dataframe_split": {"columns": ["image"], "data": rows}}).encode()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/invocations", body, {"Content-Type": "application/json"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=120) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+
+    def stop(self):
+        os.killpg(self.process.pid, signal.SIGTERM)
+        self.process.wait(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def server(same_generation, store):
+    with (store / "serve.log").open("w") as log:
+        server = Server(f"runs:/{same_generation.run.info.run_id}/served_model", store, log)
+        try:
+            server.wait()
+            yield server
+        finally:
+            server.stop()
+
+
+def test_a_served_program_answers_http_requests_as_it_did_in_the_test(server, same_generation, photographs):
+    files = sorted(photographs.glob("*.png"))
+    status, answer = server.ask(*(file.read_bytes() for file in files))
+    assert status == 200
+    card = json.loads((same_generation.folder / "model.json").read_text())
+    stored = same_generation.logits("akida")[:10] / card["temperature"]
+    expected = np.exp(stored) / np.exp(stored).sum(axis=1, keepdims=True)
+    found = pd.DataFrame(answer["predictions"])
+    np.testing.assert_allclose(found[card["classes"]], expected, rtol=1e-5)
+    assert found["predicted"].tolist() == [card["classes"][best] for best in expected.argmax(axis=1)]
+    np.testing.assert_allclose(found["confidence"], expected.max(axis=1), rtol=1e-5)
+
+
+def test_a_served_program_names_what_it_cannot_read(server, photographs):
+    good = next(photographs.glob("*.png")).read_bytes()
+    status, answer = server.ask(good, b"nothing")
+    assert status == 400
+    assert "1 of 2 images cannot be read: row 1" in answer["message"]
+
+
+def test_a_program_can_be_registered_with_its_signature(same_generation, client):
+    run_id = same_generation.run.info.run_id
+    client.create_registered_model("lesions")
+    version = client.create_model_version("lesions", f"runs:/{run_id}/served_model", run_id)
+    assert version.status == "READY"
+    signature = mlflow.models.get_model_info(str(same_generation.folder / "served_model")).signature
+    assert signature.inputs.input_names() == ["image"]
+    assert signature.outputs.input_names()[-2:] == ["predicted", "confidence"]
