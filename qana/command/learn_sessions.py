@@ -22,7 +22,14 @@ from qana.command.require_chip import require_chip
 from qana.console import console
 from qana.dataset.splits import Splits
 from qana.end_of_run import RunContext, finished, log_sessions, run_info, write_provenance
-from qana.evaluation import check_report, read_predictions, write_data_files, write_html, write_report_json
+from qana.evaluation import (
+    check_report,
+    read_predictions,
+    write_data_files,
+    write_figures,
+    write_html,
+    write_report_json,
+)
 from qana.incremental import Incremental, program_features, sdk_of
 from qana.incremental.edge_program import EdgeProgram
 from qana.incremental.study import SideFeatures
@@ -174,4 +181,5 @@ def _learn(resumed: Resumed, evaluation: Any, context: RunContext) -> dict[str, 
     said = read_predictions(files[PREDICTIONS])
     write_report_json(folder / REPORT, report)
     write_html(folder / "report.html", report, said, layers=(), versions=context.versions)
+    write_figures(folder, report, said)
     return report

@@ -9,7 +9,7 @@ from qana.evaluation.evaluation import Evaluation
 from qana.evaluation.generic_energy import GenericEnergy
 from qana.evaluation.incremental_block import incremental_block, session_metrics
 from qana.evaluation.metrics import StageMetrics, agreement, paired_difference_ci, stage_metrics
-from qana.evaluation.page import write_html
+from qana.evaluation.page import write_figures, write_html
 from qana.evaluation.predictions import Predictions, read_predictions, write_predictions
 from qana.evaluation.report import BackboneInfo, QuantizationInfo, RunInfo, build_report, write_report_json
 from qana.evaluation.stages import STAGES
@@ -39,6 +39,7 @@ __all__ = [
     "session_metrics",
     "stage_metrics",
     "write_data_files",
+    "write_figures",
     "write_html",
     "write_predictions",
     "write_report_json",

@@ -32,7 +32,7 @@ from qana.evaluation.metrics import (
     stage_metrics,
 )
 from qana.evaluation.neurobench import neurobench_metrics
-from qana.evaluation.page import write_html
+from qana.evaluation.page import write_figures, write_html
 from qana.evaluation.paper_cost import paper_block
 from qana.evaluation.predictions import predictions_of, write_predictions
 from qana.evaluation.report import (
@@ -114,8 +114,8 @@ class Evaluation:
     ) -> dict[str, Any]:
         """Measure a finished run and write what it found.
 
-        The files are report.json, report.html, predictions.parquet, split.json and near_duplicates.csv, and
-        predictions_external.parquet where there is an external test.
+        The files are report.json, report.html, figures/*.svg, predictions.parquet, split.json and
+        near_duplicates.csv, and predictions_external.parquet where there is an external test.
 
         Args:
             folder: where the files go; must exist.
@@ -168,6 +168,7 @@ class Evaluation:
         layers = conversion.layers if conversion else ()
         said = predictions_of(splits.test, splits.classes, logits)
         write_html(folder / REPORT_HTML, report, said, layers=layers, versions=versions)
+        write_figures(folder, report, said)
         return report
 
     def measure_learning(

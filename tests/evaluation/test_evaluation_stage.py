@@ -14,13 +14,14 @@ from qana.evaluation import Evaluation, print_summary
 PACKAGE = Path(__file__).parents[2] / "qana" / "evaluation"
 
 
-FILES = ["near_duplicates.csv", "predictions.parquet", "report.html", "report.json", "split.json"]
+FILES = ["figures", "near_duplicates.csv", "predictions.parquet", "report.html", "report.json", "split.json"]
 
 
 def test_a_run_leaves_its_files_and_nothing_half_written(measure, tmp_path):
     measure()
 
     assert sorted(p.name for p in tmp_path.iterdir()) == FILES
+    assert not list(tmp_path.rglob("*.partial"))
 
 
 def test_the_host_block_comes_from_the_float_network(measure):

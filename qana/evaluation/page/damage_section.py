@@ -33,10 +33,15 @@ def damage(report: Report) -> str:
     found = (report["conversion"] or {}).get("damage")
     if found is None:
         return ""
+    chart = tag("div", damage_drawing(report, found), class_="scroll")
+    return section("Damage, rarest class first", chart + _table(report, found), _lead(report, found))
+
+
+def damage_drawing(report: Report, found: Report) -> str:
+    """Recall of each class before and after, from the `damage` block."""
     charted = [_charted(report, found, name) for name, row in found["per_class"].items() if row["support"]]
     labels = [STAGE_LABELS[stage] for stage in found["stages"]]
-    chart = tag("div", damage_chart(charted, *labels), class_="scroll")
-    return section("Damage, rarest class first", chart + _table(report, found), _lead(report, found))
+    return damage_chart(charted, *labels)
 
 
 def _lead(report: Report, found: Report) -> str:

@@ -32,7 +32,7 @@ def incremental(report: Report) -> str:
     block = report.get("incremental")
     if block is None or "sessions" not in block:
         return ""
-    names = _names(block)
+    names = session_names(block)
     drawings = tag("div", session_chart(block["sessions"], names), class_="scroll")
     matrix = tag("figure", tag("figcaption", "What is left") + forgetting_chart(block["matrix"], names))
     content = drawings + tag("div", matrix + _facts(block), class_="figures")
@@ -40,7 +40,7 @@ def incremental(report: Report) -> str:
     return section("Learning after deployment", content, _lead(report, block))
 
 
-def _names(block: Report) -> list[str]:
+def session_names(block: Report) -> list[str]:
     """What a session is called: its own name where all courses have the same order."""
     orders: Sequence[Sequence[str]] = block["orders"]
     if all(order == orders[0] for order in orders):
