@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from qana.tracking.found_runs import RunFilter, find_runs
 from qana.tracking.process import PROCESS_TAG, this_process
 from qana.tracking.recorded_run import RecordedRun, fetch_files, find_run, recorded_run
 from qana.tracking.store import open_local, open_server, read_local, read_server, sqlite_uri
+from qana.tracking.system_metrics import system_metrics
 from qana.tracking.termination import sigterm_raises
 from qana.tracking.tracked_run import TrackedRun
 from qana.tracking.viewing import viewing_command
@@ -31,13 +32,15 @@ class MlflowTracking:
         uri: address of a tracking server (http or https); None for the local store.
         root: folder of the local store, relative to where the command is typed; None with a server.
         experiment: MLflow experiment that the runs belong to; made on first use.
+        system_metrics: whether runs log what they ask of the machine.
 
     Raises:
         QanaError: both or neither of `uri` and `root` are given, or `uri` is no web address.
     """
 
-    def __init__(self, *, uri: str | None, root: str | None, experiment: str) -> None:
+    def __init__(self, *, uri: str | None, root: str | None, experiment: str, system_metrics: bool) -> None:
         _check_arguments(uri, root, experiment)
+        self._system_metrics = system_metrics
         self._root = Path(root).expanduser().resolve() if root is not None else None
         self._experiment = experiment
         self.uri: str = uri if self._root is None else sqlite_uri(self._root)  # type: ignore[assignment]
@@ -98,7 +101,8 @@ class MlflowTracking:
             tracked = self.start(name, tags=tags, parent=parent)
             try:
                 tracked.log_params(params)
-                yield tracked
+                with self._machine(tracked.run_id):
+                    yield tracked
             except BaseException as error:
                 close_after(error, tracked)
                 raise
@@ -176,6 +180,9 @@ class MlflowTracking:
     def ui_command(self) -> str:
         """Say what to type, from the current folder, to look at the runs."""
         return viewing_command(self.uri, self._root)
+
+    def _machine(self, run_id: str) -> AbstractContextManager[None]:
+        return system_metrics(self.uri, run_id) if self._system_metrics else nullcontext()
 
     def _watched(self, client: MlflowClient, run_id: str) -> TrackedRun:
         return TrackedRun(client, uri=self.uri, run_id=run_id, watcher=Watcher(self.uri, run_id))

@@ -22,7 +22,7 @@ def store_root(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def local(store_root):
-    return MlflowTracking(uri=None, root=str(store_root), experiment="tests")
+    return MlflowTracking(uri=None, root=str(store_root), experiment="tests", system_metrics=False)
 
 
 @pytest.fixture(scope="session")

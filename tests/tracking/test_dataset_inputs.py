@@ -88,7 +88,7 @@ def test_a_run_has_its_sides_as_dataset_inputs(local, client):
 
 
 def test_a_server_keeps_dataset_inputs(server_uri):
-    tracking = MlflowTracking(uri=server_uri, root=None, experiment="data over http")
+    tracking = MlflowTracking(uri=server_uri, root=None, experiment="data over http", system_metrics=False)
     with tracking.run("data", params={}, tags={}) as tracked:
         tracked.log_datasets(splits())
 

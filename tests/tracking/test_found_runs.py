@@ -9,7 +9,7 @@ ALL = RunFilter(status=None, target=None, dataset=None, recipe=None, sweep=None,
 
 @pytest.fixture(scope="module")
 def tracking(store_root):
-    made = MlflowTracking(uri=None, root=str(store_root), experiment="found")
+    made = MlflowTracking(uri=None, root=str(store_root), experiment="found", system_metrics=False)
     parent = made.start("sweep", tags={"kind": "sweep"})
     params = {"seed": 3, "conversion": {"name": "akd1000"}, "long": "x" * 7000}
     tags = {"overrides": "experiment=ablation seed=3", "config_hash": "h"}
@@ -62,7 +62,7 @@ def test_filter_that_cannot_be_read_is_the_users_error(tracking):
 
 
 def test_experiment_that_is_not_there_is_named(tracking, store_root):
-    other = MlflowTracking(uri=None, root=str(store_root), experiment="nowhere")
+    other = MlflowTracking(uri=None, root=str(store_root), experiment="nowhere", system_metrics=False)
     with pytest.raises(QanaError, match="no experiment 'nowhere'") as caught:
         other.results(ALL)
     assert "found" in caught.value.allowed

@@ -90,7 +90,8 @@ def test_sigterm_marks_the_run_killed(local, client, store_root, tmp_path):
         f"""
         import time
         from qana.tracking.mlflow_tracking import MlflowTracking
-        tracking = MlflowTracking(uri=None, root={str(store_root)!r}, experiment="tests")
+        store = dict(uri=None, root={str(store_root)!r}, system_metrics=False)
+        tracking = MlflowTracking(**store, experiment="tests")
         with tracking.run("to be killed", params={{}}, tags={{}}) as tracked:
             print(tracked.run_id, flush=True)
             time.sleep(60)
@@ -187,7 +188,8 @@ def test_nested_runs_are_listed_below_their_parent(local):
 def test_processes_that_start_together_share_one_sound_store(tmp_path):
     code = """
         from qana.tracking.mlflow_tracking import MlflowTracking
-        with MlflowTracking(uri=None, root="qana_runs", experiment="race").run("r", params={"a": 1}, tags={}):
+        store = dict(uri=None, root="qana_runs", system_metrics=False)
+        with MlflowTracking(**store, experiment="race").run("r", params={"a": 1}, tags={}):
             pass
     """
     children = [run_python(code, tmp_path) for _ in range(3)]
@@ -201,7 +203,7 @@ def test_processes_that_start_together_share_one_sound_store(tmp_path):
 
 def test_server_keeps_runs_and_artifacts(server_uri, tmp_path):
     (tmp_path / "model.fbz").write_bytes(b"program")
-    tracking = MlflowTracking(uri=server_uri, root=None, experiment="remote")
+    tracking = MlflowTracking(uri=server_uri, root=None, experiment="remote", system_metrics=False)
     with tracking.run("over http", params={"seed": 3}, tags={}) as tracked:
         tracked.log_metrics({"akida/accuracy": 0.5})
         tracked.log_artifact(tmp_path / "model.fbz")
@@ -219,7 +221,7 @@ def test_server_keeps_runs_and_artifacts(server_uri, tmp_path):
 
 
 def test_server_that_does_not_answer_fails_at_once(tmp_path):
-    tracking = MlflowTracking(uri="http://127.0.0.1:9", root=None, experiment="remote")
+    tracking = MlflowTracking(uri="http://127.0.0.1:9", root=None, experiment="remote", system_metrics=False)
     with pytest.raises(QanaError, match="does not answer") as caught:
         tracking.start("never", tags={})
     assert caught.value.where == "tracking.uri = http://127.0.0.1:9"
@@ -237,26 +239,26 @@ def test_server_that_does_not_answer_fails_at_once(tmp_path):
 )
 def test_contradicting_arguments_are_refused(arguments, message):
     with pytest.raises(QanaError, match=message):
-        MlflowTracking(**arguments)
+        MlflowTracking(**arguments, system_metrics=False)
 
 
 def test_root_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "taken").write_text("")
-    tracking = MlflowTracking(uri=None, root=str(tmp_path / "taken"), experiment="e")
+    tracking = MlflowTracking(uri=None, root=str(tmp_path / "taken"), experiment="e", system_metrics=False)
     with pytest.raises(QanaError, match="cannot be made"):
         tracking.start("never", tags={})
 
 
 def test_deleted_experiment_is_refused(local, client, store_root):
     client.delete_experiment(client.create_experiment("gone"))
-    tracking = MlflowTracking(uri=None, root=str(store_root), experiment="gone")
+    tracking = MlflowTracking(uri=None, root=str(store_root), experiment="gone", system_metrics=False)
     with pytest.raises(QanaError, match="was deleted"):
         tracking.start("never", tags={})
 
 
 def test_store_that_was_moved_is_refused(local, client, store_root):
     client.create_experiment("moved", artifact_location="file:///somewhere/else")
-    tracking = MlflowTracking(uri=None, root=str(store_root), experiment="moved")
+    tracking = MlflowTracking(uri=None, root=str(store_root), experiment="moved", system_metrics=False)
     with pytest.raises(QanaError, match=r"keeps its artifacts elsewhere, at file:///somewhere/else"):
         tracking.start("never", tags={})
 

@@ -26,7 +26,7 @@ def leave(tracking, folder, files=FILES, name="old"):
 
 @pytest.fixture
 def tracking(store_root):
-    return MlflowTracking(uri=None, root=str(store_root), experiment="recorded")
+    return MlflowTracking(uri=None, root=str(store_root), experiment="recorded", system_metrics=False)
 
 
 def check(record, run_id, folder):
@@ -51,12 +51,14 @@ def test_run_is_found_by_its_id_or_the_beginning_of_it(tracking, tmp_path, lengt
 
 def test_run_of_another_experiment_is_found(tracking, store_root, tmp_path):
     run_id = leave(tracking, tmp_path / "left")
-    elsewhere = MlflowTracking(uri=None, root=str(store_root), experiment="something else")
+    elsewhere = MlflowTracking(
+        uri=None, root=str(store_root), experiment="something else", system_metrics=False
+    )
     assert elsewhere.recorded(run_id, tmp_path).experiment == "recorded"
 
 
 def test_run_is_found_on_a_server(server_uri, tmp_path):
-    tracking = MlflowTracking(uri=server_uri, root=None, experiment="recorded")
+    tracking = MlflowTracking(uri=server_uri, root=None, experiment="recorded", system_metrics=False)
     run_id = leave(tracking, tmp_path / "left")
     folder = tmp_path / "fetched"
     folder.mkdir()
@@ -126,7 +128,9 @@ def test_run_without_its_data_is_refused(tracking, tmp_path):
 
 
 def test_reading_makes_no_store(tmp_path):
-    tracking = MlflowTracking(uri=None, root=str(tmp_path / "nothing"), experiment="recorded")
+    tracking = MlflowTracking(
+        uri=None, root=str(tmp_path / "nothing"), experiment="recorded", system_metrics=False
+    )
     with pytest.raises(QanaError, match="no runs are kept at") as caught:
         tracking.recorded("abc", tmp_path)
     assert caught.value.where == f"tracking.root = {tmp_path / 'nothing'}"
@@ -134,6 +138,8 @@ def test_reading_makes_no_store(tmp_path):
 
 
 def test_server_that_does_not_answer_is_refused(tmp_path):
-    tracking = MlflowTracking(uri="http://127.0.0.1:9", root=None, experiment="recorded")
+    tracking = MlflowTracking(
+        uri="http://127.0.0.1:9", root=None, experiment="recorded", system_metrics=False
+    )
     with pytest.raises(QanaError, match="does not answer"):
         tracking.recorded("abc", tmp_path)

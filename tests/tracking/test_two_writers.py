@@ -15,7 +15,7 @@ WRITER = f"""
     sys.path.insert(0, {str(Path(qana.__file__).parents[1])!r})
     from pathlib import Path
     from qana.tracking.mlflow_tracking import MlflowTracking
-    tracking = MlflowTracking(uri=None, root="qana_runs", experiment="both")
+    tracking = MlflowTracking(uri=None, root="qana_runs", experiment="both", system_metrics=False)
     for number in range({RUNS}):
         params = {{"writer": sys.argv[1], "number": number}}
         with tracking.run(f"{{sys.argv[1]}}-{{number}}", params=params, tags={{"w": sys.argv[1]}}) as run:

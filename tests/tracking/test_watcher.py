@@ -19,7 +19,8 @@ def start(store_root, tmp_path, ending):
         import os, sys, time
         sys.path.insert(0, {str(Path(qana.__file__).parents[1])!r})
         from qana.tracking.mlflow_tracking import MlflowTracking
-        tracking = MlflowTracking(uri=None, root={str(store_root)!r}, experiment="tests")
+        store = dict(uri=None, root={str(store_root)!r}, system_metrics=False)
+        tracking = MlflowTracking(**store, experiment="tests")
         with tracking.run("watched", params={{}}, tags={{}}) as tracked:
             print(tracked.run_id, flush=True)
             {ending}
