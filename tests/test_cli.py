@@ -50,12 +50,14 @@ CONF = {
         uri: null
         root: qana_runs
         experiment: cli
+        system_metrics: false
         """,
     "tracking/server": """
         _target_: qana.tracking.mlflow_tracking.MlflowTracking
         uri: ${oc.env:MLFLOW_TRACKING_URI}
         root: null
         experiment: cli
+        system_metrics: false
         """,
     "experiment/wide_short": """
         # @package _global_
