@@ -38,6 +38,8 @@ NOT_HASHED = ("name", "output_dir", "tracking")
 def config_hash(config: Mapping[str, Any]) -> str:
     """SHA-256 (first 12 hex digits) over the part of a resolved config that decides the result."""
     decisive = {key: value for key, value in config.items() if key not in NOT_HASHED}
+    if isinstance(training := decisive.get("training"), Mapping):  # the same weights, trained here or before
+        decisive["training"] = {key: value for key, value in training.items() if key != "float_from"}
     text = json.dumps(decisive, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -21,6 +21,7 @@ from qana.evaluation import print_summary, write_data_files
 from qana.provenance import package_versions
 from qana.tracking.start_tags import start_tags
 from qana.tracking.sweep import parent_run_id
+from qana.training.float_phase import require_same_float_phase, require_same_split
 
 # Constructor arguments that come from the stages before, and so must not stand in a YAML file.
 SUPPLIED: dict[str, set[str]] = {"backbone": {"num_classes"}}
@@ -39,6 +40,7 @@ def run(cfg: DictConfig) -> dict[str, Any]:
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     console.rule(f"[bold]{config['name']}[/bold]")
 
+    require_same_float_phase(config)
     training = instantiate(cfg.training)
     training.seed_everything()
     source = instantiate(cfg.dataset)
@@ -52,6 +54,7 @@ def run(cfg: DictConfig) -> dict[str, Any]:
     if incremental is not None:
         incremental.check(target, quantization)
     splits = source.load()
+    require_same_split(config["training"].get("float_from"), splits.split_hash)
     rank_zero_only(rehearse)(target, network, quantization, source.image_shape)
     shown = splits if incremental is None else incremental.training_splits(splits)
 

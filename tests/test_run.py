@@ -54,6 +54,24 @@ def test_conversion_past_its_limit_is_one_line(tmp_path):
     assert "checkpoint.ckpt" in ended.artifacts(run)
 
 
+def test_float_network_of_an_earlier_run_is_taken_as_it_is(tmp_path):
+    plain = ["conversion=none", *SMALL, *NARROW]
+    for name in ("first", "again", "refused"):
+        (tmp_path / name).mkdir()
+    first = Ended(tmp_path / "first", plain)
+    folder = f"training.float_from={first.output}"
+    again = Ended(tmp_path / "again", [*plain, folder])
+    assert (first.code, again.code) == (0, 0), again.err
+    one, two = (pd.read_parquet(ended.output / "predictions.parquet") for ended in (first, again))
+    pd.testing.assert_frame_equal(one, two)
+    assert first.report["run"]["config_hash"] == again.report["run"]["config_hash"]
+    refused = Ended(tmp_path / "refused", [*plain, folder, "seed=1", "dataset.images=140"])
+    assert refused.code == 2
+    assert "seed = 1 here, 0 there" in refused.err
+    assert "dataset.images = 140 here, 105 there" in refused.err
+    assert [path.name for path in (tmp_path / "refused").iterdir()] == []
+
+
 def test_untrained_network_is_taken_to_the_chip_before_its_training(tmp_path):
     ended = Ended(tmp_path, ["conversion.timeout_s=0.01", *SMALL, *NARROW])
     assert ended.code == 1

@@ -120,5 +120,7 @@ def _write_config(folder: Path, record: Any, node: Mapping[str, Any]) -> None:
     content["output_dir"] = main_config["output_dir"]
     if content["dataset"].get("split_file") is not None:  # the file itself may be gone; its copy is not
         content["dataset"] = {**content["dataset"], "split_file": str(record.split_file)}
+    if content["training"].get("float_from") is not None:  # its folder may be gone, and all is to be repeated
+        content["training"] = {**content["training"], "float_from": None}
     content["hydra"], content["defaults"] = main_config["hydra"], ["_self_"]
     (folder / "recorded.yaml").write_text(yaml.safe_dump(content, sort_keys=False))

@@ -12,7 +12,8 @@ from qana.errors import QanaError, listed
 
 ID_LENGTH = 8
 # Say where and under which name a run was kept, not what it did.
-NOT_COMPARED = ("name", "output_dir", "tracking", "dataset.cache_dir", "dataset.split_file")
+PLACES = ("name", "output_dir", "tracking")
+NOT_COMPARED = (*PLACES, "dataset.cache_dir", "dataset.split_file", "training.float_from")
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Group:
     @property
     def changes(self) -> str:
         """What was typed to start a run, without its seed and places."""
-        hidden = ("seed", "name", "output_dir", "tracking", "dataset.root", "dataset.cache_dir")
+        hidden = ("seed", "dataset.root", "dataset.cache_dir", "training.float_from", *PLACES)
         shown = [text for text in self.latest.overrides if not _is_below(text.partition("=")[0], hidden)]
         return " ".join(shown)
 

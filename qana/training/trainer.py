@@ -22,6 +22,7 @@ from qana.training.classifier import Classifier, Schedule
 from qana.training.early_stop import EarlyStop
 from qana.training.epoch_progress import EpochProgress
 from qana.training.fine_tuning import FineTuning, Term
+from qana.training.float_phase import take_float_phase
 from qana.training.lightning_hushed import lightning_hushed
 from qana.training.loss import Loss
 from qana.training.phase import Phase
@@ -38,6 +39,7 @@ class Training:
 
     Args:
         float_epochs: epochs of the float phase, at least 1.
+        float_from: folder of an earlier run whose float network is taken instead of trained; null to train.
         quantized_epochs: epochs of quantization-aware training, at least 1.
         learning_rate: peak rate of the float phase.
         quantized_learning_rate: peak rate of the quantized phase.
@@ -65,6 +67,7 @@ class Training:
         self,
         *,
         float_epochs: int,
+        float_from: str | None,
         quantized_epochs: int,
         learning_rate: float,
         quantized_learning_rate: float,
@@ -88,6 +91,7 @@ class Training:
         seed: int,
     ) -> None:
         self.float_epochs, self.quantized_epochs = float_epochs, quantized_epochs
+        self.float_from = float_from
         self.learning_rate, self.quantized_learning_rate = learning_rate, quantized_learning_rate
         self.weight_decay, self.schedule = weight_decay, schedule
         self.warmup_share, self.loss, self.fine_tuning = warmup_share, loss, fine_tuning
@@ -125,7 +129,11 @@ class Training:
         """
         last = list(callbacks) if quantization is None else []
         phase = Phase("float", self.float_epochs, self.learning_rate, self.precision, progress=(0.0, 1.0))
-        self._train(phase, network, splits, last, [], logger, folder)
+        if self.float_from is None:
+            self._train(phase, network, splits, last, [], logger, folder)
+        else:
+            state = take_float_phase(self.float_from, folder)
+            self._classifier(phase, network, splits).load_state_dict(state)
         if quantization is None:
             return
         images = self._calibration_images(splits, quantization)

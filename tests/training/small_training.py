@@ -102,6 +102,7 @@ def fine_tuning(**changes):
 def training(**changes):
     arguments = dict(
         float_epochs=3,
+        float_from=None,
         quantized_epochs=2,
         learning_rate=0.02,
         quantized_learning_rate=0.002,
