@@ -25,6 +25,7 @@ COMMANDS = {
     "predict": "what a converted program says about photographs",
     "reproduce": "a tracked run once more: do its numbers come out again?",
     "learn": "a converted run goes on learning, session by session",
+    "sync": "sends what a tracking server missed of runs while it was away",
 }
 HELP = f"""\
 usage: qana COMMAND ...

@@ -15,6 +15,7 @@ from qana.errors import QanaError
 from qana.tracking.earlier import Earlier, find_earlier
 from qana.tracking.failure import close_after
 from qana.tracking.found_runs import RunFilter, find_runs
+from qana.tracking.outbox import ROOT, Outbox
 from qana.tracking.process import PROCESS_TAG, this_process
 from qana.tracking.recorded_run import RecordedRun, fetch_files, find_run, recorded_run
 from qana.tracking.store import open_local, open_server, read_local, read_server, sqlite_uri
@@ -42,7 +43,7 @@ class MlflowTracking:
         _check_arguments(uri, root, experiment)
         self._system_metrics = system_metrics
         self._root = Path(root).expanduser().resolve() if root is not None else None
-        self._experiment = experiment
+        self._experiment, self._unsent = experiment, Path(ROOT).resolve()
         self.uri: str = uri if self._root is None else sqlite_uri(self._root)  # type: ignore[assignment]
 
     def start(self, name: str, *, tags: Mapping[str, str], parent: str | None = None) -> TrackedRun:
@@ -185,7 +186,10 @@ class MlflowTracking:
         return system_metrics(self.uri, run_id) if self._system_metrics else nullcontext()
 
     def _watched(self, client: MlflowClient, run_id: str) -> TrackedRun:
-        return TrackedRun(client, uri=self.uri, run_id=run_id, watcher=Watcher(self.uri, run_id))
+        outbox = Outbox(self._unsent / run_id) if self._root is None else None
+        return TrackedRun(
+            client, uri=self.uri, run_id=run_id, watcher=Watcher(self.uri, run_id), outbox=outbox
+        )
 
     def _named(self) -> str:
         """The config key and value that lead to the store."""

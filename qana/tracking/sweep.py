@@ -6,11 +6,13 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from mlflow.exceptions import MlflowException
 from rich.table import Table
 
 from qana.console import console
 from qana.tracking.earlier import KIND, Earlier
 from qana.tracking.mlflow_tracking import MlflowTracking
+from qana.tracking.outbox import is_away
 from qana.tracking.sweep_table import SweepRow, as_csv, sweep_rows
 from qana.tracking.termination import signal_behind
 
@@ -53,10 +55,21 @@ def sweep(
         raise
     finally:
         del os.environ[PARENT_RUN_VARIABLE]
-        rows = sweep_rows(tracking.uri, parent.run_id, () if earlier is None else earlier.run_ids)
-        parent.log_text(as_csv(rows), "sweep.csv")
+        rows = _rows(tracking.uri, parent.run_id, () if earlier is None else earlier.run_ids)
+        if rows is not None:
+            parent.log_text(as_csv(rows), "sweep.csv")
+            console.print(_table(rows))
         parent.end(status)
-        console.print(_table(rows))
+
+
+def _rows(uri: str, parent_run_id: str, others: Sequence[str]) -> list[SweepRow] | None:
+    """The jobs of the sweep; None where the server has gone away, as the jobs cannot be read back then."""
+    try:
+        return sweep_rows(uri, parent_run_id, others)
+    except MlflowException as error:
+        if not is_away(error):
+            raise
+        return None
 
 
 def _table(rows: Sequence[SweepRow]) -> Table:

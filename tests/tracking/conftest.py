@@ -48,23 +48,55 @@ def wait_until_up(uri: str, server: subprocess.Popen, log) -> None:
     raise AssertionError(f"no server after {SERVER_START_LIMIT_S} s:\n{log.read_text()}")
 
 
+class Server:
+    """A real MLflow server on the loopback device, which can go away and come back."""
+
+    def __init__(self, folder):
+        self.folder, self.port, self.process = folder, free_port(), None
+        self.uri = f"http://127.0.0.1:{self.port}"
+
+    def start(self):
+        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
+        command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{self.folder}/server.db"]
+        command += ["--artifacts-destination", str(self.folder / "artifacts")]
+        # Seven processes for background jobs, which nothing here asks for.
+        environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        log = self.folder / "log"
+        with log.open("a") as output:
+            self.process = subprocess.Popen(
+                command,
+                stdout=output,
+                stderr=output,
+                cwd=self.folder,
+                env=environment,
+                start_new_session=True,
+            )
+        wait_until_up(self.uri, self.process, log)
+
+    def stop(self):
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGTERM)
+            self.process.wait(timeout=20)
+            self.process = None
+
+
+def running_server(folder):
+    server = Server(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
 @pytest.fixture(scope="session")
 def server_uri(tmp_path_factory):
-    """A real MLflow server on the loopback device."""
-    folder, port = tmp_path_factory.mktemp("server"), free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{folder}/server.db"]
-    command += ["--artifacts-destination", str(folder / "artifacts")]
-    # Seven processes for background jobs, which nothing here asks for.
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    log = folder / "log"
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            command, stdout=output, stderr=output, cwd=folder, env=environment, start_new_session=True
-        )
-    try:
-        wait_until_up(f"http://127.0.0.1:{port}", server, log)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(timeout=20)
+    """Address of a server that stays."""
+    for server in running_server(tmp_path_factory.mktemp("server")):
+        yield server.uri
+
+
+@pytest.fixture(scope="module")
+def fickle_server(tmp_path_factory):
+    """A server of one's own, to be stopped and started."""
+    yield from running_server(tmp_path_factory.mktemp("fickle"))

@@ -161,7 +161,7 @@ def test_lightning_logger_writes_to_the_run_and_leaves_it_open(local, client):
         logger.finalize("success")
         assert status(client, tracked) == "RUNNING"
     data = client.get_run(tracked.run_id).data
-    assert (logger.run_id, data.metrics, data.params) == (tracked.run_id, {"val/macro_f1": 0.5}, {})
+    assert (logger.version, data.metrics, data.params) == (tracked.run_id, {"val/macro_f1": 0.5}, {})
 
 
 def test_nested_runs_are_listed_below_their_parent(local):
