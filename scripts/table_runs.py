@@ -1,0 +1,200 @@
+#!/usr/bin/env python3
+"""Put runs side by side, seeds taken together, as text and CSV.
+
+scripts/table_runs.py FOLDER... --out experiments/STUDY/NAME.csv [--against NAME]
+
+FOLDER: of a run, or one with runs below it. Runs whose names differ in ``-seed0`` alone are one row. Scores
+are means over the seeds, with t intervals; a drop (float to chip, of the same run) and a difference (to the
+row NAME, of the same seed) have an interval over lesions of the test images besides, the trained networks
+staying as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qana.comparison.paired import Pair, paired, paired_test
+from qana.comparison.spread import Spread, spread_over_seeds
+from qana.evaluation.predictions import Predictions, read_predictions
+
+SAMPLES = 2000
+SEED = re.compile(r"-seed(\d+)$")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run and its answers to the test images."""
+
+    report: Mapping[str, Any]
+    said: Predictions
+
+    @property
+    def name(self) -> str:
+        """Of the row."""
+        return SEED.sub("", self.report["run"]["name"])
+
+    @property
+    def seed(self) -> int:
+        """Of everything random."""
+        return int(self.report["run"]["seed"])
+
+    @property
+    def last(self) -> str:
+        """The stage that speaks for the run: the chip's program, or what there is instead."""
+        return "akida" if "akida" in self.said.stage_logits else list(self.said.stage_logits)[-1]
+
+
+def runs_below(folders: Sequence[Path]) -> list[Run]:
+    """Finished runs, by name and seed."""
+    paths = [path for folder in folders for path in sorted(folder.rglob("report.json"))]
+    runs = [
+        Run(json.loads(path.read_text()), read_predictions(path.with_name("predictions.parquet")))
+        for path in paths
+    ]
+    return sorted(runs, key=lambda run: (run.name, run.seed))
+
+
+def row(name: str, runs: Sequence[Run], reference: Sequence[Run]) -> dict[str, Any]:
+    """What the runs of one row have in common, and their means."""
+    report = runs[0].report
+    conversion, cost = report["conversion"], report["cost"] or {}
+    found = {
+        "name": name,
+        "backbone": report["backbone"]["name"],
+        "target": conversion["target"] if conversion else "none",
+        "weight_bits": report["quantization"]["weight_bits"],
+        "activation_bits": report["quantization"]["activation_bits"],
+        "seeds": " ".join(str(run.seed) for run in runs),
+        **_scores("float_macro_f1", [_score(run, "float", "macro_f1") for run in runs]),
+        **_scores("macro_f1", [_score(run, run.last, "macro_f1") for run in runs]),
+        **_scores("accuracy", [_score(run, run.last, "accuracy") for run in runs]),
+        **_difference("drop", [_within(run) for run in runs]),
+        **_difference("against", _between(runs, reference)),
+        "agreement": min(run.report["conversion"]["agreement"] for run in runs) if conversion else "",
+        "max_error_lsb": _worst_lsb(runs),
+        "macs": report["backbone"]["macs"],
+        "parameters": report["backbone"]["parameters"],
+    }
+    for key in ("synops", "activation_sparsity"):
+        found[key] = _mean([run.report["cost"][key] for run in runs], 3) if key in cost else ""
+    for key in ("latency_ms", "energy_mj"):
+        found[f"{key}_modelled"] = (
+            _mean([run.report["cost"][key]["value"] for run in runs], 4) if cost else ""
+        )
+    return found
+
+
+def _worst_lsb(runs: Sequence[Run]) -> float | str:
+    """Largest error of any layer between torch and chip, in units of the last place; empty without a chip."""
+    layers = [layer for run in runs for layer in (run.report["conversion"] or {}).get("layers", ())]
+    errors = [layer["max_error_lsb"] for layer in layers if layer["max_error_lsb"] is not None]
+    return max(errors, default="")
+
+
+def _score(run: Run, stage: str, metric: str) -> float:
+    return float(run.report["stages"][stage][metric])
+
+
+def _scores(name: str, values: Sequence[float]) -> dict[str, Any]:
+    """Mean in percent, and its t interval over the seeds."""
+    return {
+        name: _mean([100 * value for value in values], 1),
+        f"{name}_ci95": _ends(spread_over_seeds(values), 100),
+    }
+
+
+def _difference(name: str, pairs: Sequence[Pair]) -> dict[str, Any]:
+    """Mean difference in points, first minus second, with both intervals."""
+    if not pairs:
+        return {f"{name}_points": "", f"{name}_lesions_ci95": "", f"{name}_seeds_ci95": ""}
+    test = paired_test(pairs, samples=SAMPLES, seed=0)
+    low, high = test.ci95
+    return {
+        f"{name}_points": round(100 * test.over_seeds.value, 2),
+        f"{name}_lesions_ci95": f"{100 * low:.1f} to {100 * high:.1f}",
+        f"{name}_seeds_ci95": _ends(test.over_seeds, 100),
+    }
+
+
+def _within(run: Run) -> Pair:
+    """Float and chip of one run."""
+    answers = run.said.stage_logits
+    names, groups = (f"float {run.seed}", run.last), run.said.lesion_ids
+    first, second = answers["float"].argmax(1), answers[run.last].argmax(1)
+    return Pair(names, run.said.target, first, second, groups, len(run.said.classes), _data(run))
+
+
+def _between(runs: Sequence[Run], reference: Sequence[Run]) -> list[Pair]:
+    """Runs and those of the reference with the same seed."""
+    others = {run.seed: run for run in reference}
+    pairs = []
+    for run in runs:
+        other = others.get(run.seed)
+        if other is None or other is run:
+            continue
+        as_last = {"last": run.said.stage_logits[run.last]}
+        other_last = {"last": other.said.stage_logits[other.last]}
+        one, two = _with(run.said, as_last), _with(other.said, other_last)
+        pair = paired(one, two, stage="last", names=(run.name, other.name), data=_data(run))
+        if pair is None:
+            raise SystemExit(f"{run.name} and {other.name}, seed {run.seed}, were tested on different images")
+        pairs.append(pair)
+    return pairs
+
+
+def _with(said: Predictions, stages: Mapping[str, Any]) -> Predictions:
+    return Predictions(said.classes, said.image_ids, said.lesion_ids, said.target, stages, {})
+
+
+def _data(run: Run) -> str:
+    return str(run.report["dataset"]["fingerprint"])
+
+
+def _mean(values: Iterable[float], digits: int) -> float:
+    found = list(values)
+    return round(sum(found) / len(found), digits)
+
+
+def _ends(spread: Spread, factor: float) -> str:
+    if spread.low is None or spread.high is None:
+        return ""
+    return f"{factor * spread.low:.1f} to {factor * spread.high:.1f}"
+
+
+def main() -> None:
+    """Write the table and print it as Markdown."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--against", help="name of the row that the others are compared with")
+    args = parser.parse_args()
+    runs = runs_below(args.folders)
+    names = list(dict.fromkeys(run.name for run in runs))
+    if not runs or (args.against and args.against not in names):
+        parser.error(
+            f"no run below {', '.join(map(str, args.folders))}" if not runs else f"rows: {', '.join(names)}"
+        )
+    groups = {name: [run for run in runs if run.name == name] for name in names}
+    found = [row(name, group, groups.get(args.against, [])) for name, group in groups.items()]
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    with args.out.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(found[0]))
+        writer.writeheader()
+        writer.writerows(found)
+    print("| " + " | ".join(found[0]) + " |")
+    print("|" + "---|" * len(found[0]))
+    for each in found:
+        print("| " + " | ".join(map(str, each.values())) + " |")
+
+
+if __name__ == "__main__":
+    main()
