@@ -85,5 +85,10 @@ def run(cfg: DictConfig) -> dict[str, Any]:
             folder=folder,
         )
     report: dict[str, Any] = json.loads((folder / "report.json").read_text())
-    print_summary(report, report_path=folder / "report.html", ui_command=tracking.ui_command())
+    print_summary(
+        report,
+        report_path=folder / "report.html",
+        ui_command=tracking.ui_command(),
+        ui_page=tracking.ui_page(),
+    )
     return report

@@ -69,7 +69,12 @@ def convert_file(file: OnnxFile, scaling: InputScaling, cfg: DictConfig) -> dict
             tracked.set_tags(report_tags(report))
         finally:  # a conversion that failed leaves its model files and log, which are what one debugs with
             tracked.log_artifacts(folder)
-    print_summary(report, report_path=folder / "report.html", ui_command=tracking.ui_command())
+    print_summary(
+        report,
+        report_path=folder / "report.html",
+        ui_command=tracking.ui_command(),
+        ui_page=tracking.ui_page(),
+    )
     console.print(f"{'from':<11}{file.path.name}, {ROUTE}", highlight=False, soft_wrap=True)
     return report
 

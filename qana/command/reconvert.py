@@ -70,7 +70,12 @@ def reconvert(record: RecordedRun, cfg: DictConfig) -> dict[str, Any]:
             context=RunContext(folder, config, info, started_s, package_versions()),
         )
         report = end.finish(network, route.float_network)
-    print_summary(report, report_path=folder / "report.html", ui_command=tracking.ui_command())
+    print_summary(
+        report,
+        report_path=folder / "report.html",
+        ui_command=tracking.ui_command(),
+        ui_page=tracking.ui_page(),
+    )
     console.print(
         f"{'from':<11}run {record.run_id[:8]} ({record.name}), {route.text}", highlight=False, soft_wrap=True
     )

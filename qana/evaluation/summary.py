@@ -13,16 +13,20 @@ from qana.console import console
 from qana.evaluation.stages import converted_stage, float_stage
 
 
-def print_summary(report: Mapping[str, Any], *, report_path: Path, ui_command: str) -> None:
+def print_summary(
+    report: Mapping[str, Any], *, report_path: Path, ui_command: str, ui_page: str | None = None
+) -> None:
     """Print one table of the stages, what the conversion and the chip cost, and where to look next.
 
     Args:
         report: follows the contract.
         report_path: the page of this run.
         ui_command: what to type to open the MLflow UI.
+        ui_page: address to open then; None where there is nothing to add.
     """
     console.print(_stage_table(report))
-    for name, value in summary_lines(report, report_path=report_path, ui_command=ui_command):
+    lines = summary_lines(report, report_path=report_path, ui_command=ui_command)
+    for name, value in [*lines, *([("then open", ui_page)] if ui_page else [])]:
         line = Text(f"{name:<11}", style="bold")
         # Paths and commands are copied from here: no wrapping inside them, no markup read into them.
         console.print(line.append(value, style="not bold"), soft_wrap=True, highlight=False)

@@ -22,7 +22,7 @@ from qana.tracking.store import open_local, open_server, read_local, read_server
 from qana.tracking.system_metrics import system_metrics
 from qana.tracking.termination import sigterm_raises
 from qana.tracking.tracked_run import TrackedRun
-from qana.tracking.viewing import viewing_command
+from qana.tracking.viewing import viewing_command, viewing_page
 from qana.tracking.watcher import Watcher
 
 
@@ -44,6 +44,7 @@ class MlflowTracking:
         self._system_metrics = system_metrics
         self._root = Path(root).expanduser().resolve() if root is not None else None
         self._experiment, self._unsent = experiment, Path(ROOT).resolve()
+        self.experiment_id: str | None = None  # known once a run was opened
         self.uri: str = uri if self._root is None else sqlite_uri(self._root)  # type: ignore[assignment]
 
     def start(self, name: str, *, tags: Mapping[str, str], parent: str | None = None) -> TrackedRun:
@@ -180,7 +181,11 @@ class MlflowTracking:
 
     def ui_command(self) -> str:
         """Say what to type, from the current folder, to look at the runs."""
-        return viewing_command(self.uri, self._root)
+        return viewing_command(self.uri, self._root, self.experiment_id)
+
+    def ui_page(self) -> str | None:
+        """Address to open after `ui_command`; None where that opens it itself, or before the first run."""
+        return viewing_page(self._root, self.experiment_id)
 
     def _machine(self, run_id: str) -> AbstractContextManager[None]:
         return system_metrics(self.uri, run_id) if self._system_metrics else nullcontext()
@@ -201,8 +206,10 @@ class MlflowTracking:
 
     def _open(self) -> tuple[MlflowClient, str]:
         if self._root is None:
-            return open_server(self.uri, self._experiment)
-        return open_local(self._root, self._experiment)
+            client, self.experiment_id = open_server(self.uri, self._experiment)
+        else:
+            client, self.experiment_id = open_local(self._root, self._experiment)
+        return client, self.experiment_id
 
 
 def _check_arguments(uri: str | None, root: str | None, experiment: str) -> None:

@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +16,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from qana.errors import QanaError
+from qana.tracking.experiment_page import experiment_tags
 
 CONNECT_TIMEOUT_S = 5
 LOCK_TIMEOUT_S = 120  # making the tables takes about 4 s; a queue of processes waits for the first
@@ -109,7 +110,7 @@ def read_server(uri: str) -> MlflowClient:
 def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> Experiment:
     found = client.get_experiment_by_name(name)
     if found is None:
-        found = client.get_experiment(client.create_experiment(name, artifact_location=artifacts))
+        found = _create(client, name, artifacts)
     if found.lifecycle_stage != "active":
         raise QanaError(
             f"experiment {name!r} was deleted in MLflow",
@@ -117,7 +118,27 @@ def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> Exper
             allowed="an active or a new experiment",
             fix=f"mlflow experiments restore --experiment-id {found.experiment_id}, or choose another name",
         )
+    _lay_out(client, found)
     return found
+
+
+def _create(client: MlflowClient, name: str, artifacts: str | None) -> Experiment:
+    try:
+        made = client.create_experiment(name, artifact_location=artifacts, tags=experiment_tags())
+    except MlflowException:
+        found = client.get_experiment_by_name(name)  # another process was faster
+        if found is None:
+            raise
+        return found
+    return client.get_experiment(made)
+
+
+def _lay_out(client: MlflowClient, experiment: Experiment) -> None:
+    """Give an experiment that was made elsewhere the same page; what a user has changed stays."""
+    for key, value in experiment_tags().items():
+        if key not in experiment.tags:
+            with suppress(MlflowException):  # a server may forbid it, and the run does not depend on it
+                client.set_experiment_tag(experiment.experiment_id, key, value)
 
 
 def _make_folder(root: Path) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from rich.table import Table
 
 from qana.console import console
 from qana.tracking.earlier import KIND, Earlier
+from qana.tracking.experiment_page import comparison_note
 from qana.tracking.mlflow_tracking import MlflowTracking
 from qana.tracking.outbox import is_away
 from qana.tracking.sweep_table import SweepRow, as_csv, sweep_rows
@@ -32,7 +34,7 @@ def sweep(
     failed: Callable[[], bool],
     earlier: Earlier | None = None,
 ) -> Iterator[None]:
-    """Open the parent run of a sweep; close it with a table of its jobs (``sweep.csv``).
+    """Open the parent run of a sweep; close it with a table of its jobs (``sweep.csv``) and links.
 
     Args:
         tracking: where the jobs are tracked, too.
@@ -58,6 +60,8 @@ def sweep(
         rows = _rows(tracking.uri, parent.run_id, () if earlier is None else earlier.run_ids)
         if rows is not None:
             parent.log_text(as_csv(rows), "sweep.csv")
+            finished = [row.run_id for row in rows if row.status == "FINISHED"]
+            parent.set_tags({MLFLOW_RUN_NOTE: comparison_note(str(tracking.experiment_id), finished)})
             console.print(_table(rows))
         parent.end(status)
 

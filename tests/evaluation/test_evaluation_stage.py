@@ -61,7 +61,11 @@ def test_the_summary_shows_every_stage_and_where_to_look_next(measure, tmp_path)
     long_path = tmp_path / ("a-folder-with-a-long-name-" * 5) / "report.html"
 
     with console.capture() as captured:
-        print_summary(report, report_path=long_path, ui_command="mlflow ui --port 5000")
+        page = {
+            "ui_command": "mlflow ui --port 5000",
+            "ui_page": "http://127.0.0.1:5000/#/runs?" + 99 * "x",
+        }
+        print_summary(report, report_path=long_path, **page)
     shown = captured.get()
 
     for stage, scores in report["stages"].items():
@@ -71,7 +75,7 @@ def test_the_summary_shows_every_stage_and_where_to_look_next(measure, tmp_path)
     assert "99.5 % of test images" in shown
     assert shown.count("modelled") == 2
     assert str(long_path) in shown
-    assert "mlflow ui --port 5000" in shown
+    assert f"MLflow UI  {page['ui_command']}\nthen open  {page['ui_page']}\n" in shown
 
 
 def summary_of(report, tmp_path):

@@ -1,17 +1,10 @@
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
+from contextlib import ExitStack
 
 import pytest
+from local_servers import free_port, mlflow_server
 from mlflow.tracking import MlflowClient
 
 from qana.tracking.mlflow_tracking import MlflowTracking
-
-SERVER_START_LIMIT_S = 90
 
 
 @pytest.fixture(scope="session")
@@ -30,73 +23,40 @@ def client(local):
     return MlflowClient(tracking_uri=local.uri)
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def wait_until_up(uri: str, server: subprocess.Popen, log) -> None:
-    deadline = time.monotonic() + SERVER_START_LIMIT_S
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(f"{uri}/health", timeout=2):
-                return
-        except OSError:
-            assert server.poll() is None, log.read_text()
-            time.sleep(0.3)
-    raise AssertionError(f"no server after {SERVER_START_LIMIT_S} s:\n{log.read_text()}")
-
-
-class Server:
-    """A real MLflow server on the loopback device, which can go away and come back."""
-
-    def __init__(self, folder):
-        self.folder, self.port, self.process = folder, free_port(), None
-        self.uri = f"http://127.0.0.1:{self.port}"
-
-    def start(self):
-        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{self.folder}/server.db"]
-        command += ["--artifacts-destination", str(self.folder / "artifacts")]
-        # Seven processes for background jobs, which nothing here asks for.
-        environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        log = self.folder / "log"
-        with log.open("a") as output:
-            self.process = subprocess.Popen(
-                command,
-                stdout=output,
-                stderr=output,
-                cwd=self.folder,
-                env=environment,
-                start_new_session=True,
-            )
-        wait_until_up(self.uri, self.process, log)
-
-    def stop(self):
-        if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGTERM)
-            self.process.wait(timeout=20)
-            self.process = None
-
-
-def running_server(folder):
-    server = Server(folder)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
-
-
 @pytest.fixture(scope="session")
 def server_uri(tmp_path_factory):
-    """Address of a server that stays."""
-    for server in running_server(tmp_path_factory.mktemp("server")):
-        yield server.uri
+    """A real MLflow server on the loopback device."""
+    folder = tmp_path_factory.mktemp("server")
+    with mlflow_server(folder, f"sqlite:///{folder}/server.db") as uri:
+        yield uri
+
+
+class FickleServer:
+    """A server that goes away and comes back to its store and its address."""
+
+    def __init__(self, folder):
+        self._folder, self._port, self._running = folder, free_port(), None
+        self.uri = f"http://127.0.0.1:{self._port}"
+
+    @property
+    def is_up(self):
+        return self._running is not None
+
+    def start(self):
+        self._running = ExitStack()
+        store = f"sqlite:///{self._folder}/server.db"
+        self._running.enter_context(mlflow_server(self._folder, store, port=self._port))
+
+    def stop(self):
+        if self._running is not None:
+            self._running.close()
+            self._running = None
 
 
 @pytest.fixture(scope="module")
 def fickle_server(tmp_path_factory):
     """A server of one's own, to be stopped and started."""
-    yield from running_server(tmp_path_factory.mktemp("fickle"))
+    server = FickleServer(tmp_path_factory.mktemp("fickle"))
+    server.start()
+    yield server
+    server.stop()

@@ -275,3 +275,11 @@ def test_ui_command_names_this_python_where_mlflow_is_not_on_the_path(local, sto
     assert local.ui_command() == (
         f"{sys.executable} -m mlflow ui --backend-store-uri sqlite:///qana_runs/mlflow.db"
     )
+
+
+def test_page_of_the_runs_is_named_once_there_are_any(local, client, store_root):
+    unopened = MlflowTracking(uri=None, root=str(store_root), experiment="tests", system_metrics=False)
+    local.start("any", tags={}).end("FINISHED")
+    experiment = client.get_experiment_by_name("tests").experiment_id
+    assert unopened.ui_page() is None
+    assert local.ui_page().startswith(f"http://127.0.0.1:5000/#/experiments/{experiment}/runs?")

@@ -24,7 +24,7 @@ def tracking(fickle_server, tmp_path, monkeypatch):
     """Runs on a server that answers, started in a folder of their own; MLflow asks once."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    if fickle_server.process is None:
+    if not fickle_server.is_up:
         fickle_server.start()
     return MlflowTracking(uri=fickle_server.uri, root=None, experiment="fickle", system_metrics=False)
 
