@@ -89,7 +89,9 @@ def _dispatch(arguments: list[str]) -> int:
 def _run(arguments: list[str]) -> int:
     """Compose and check every job, then launch them."""
     from qana.command.composition import compose_all, parse_arguments
-    from qana.command.launch import Jobs, check_jobs, launch, open_sweep
+    from qana.command.jobs import Jobs
+    from qana.command.launch import check_jobs, launch, open_sweep
+    from qana.command.plugins import check_plugins
     from qana.command.resume import Skipping, find_earlier, resume_asked
     from qana.command.second_source import spelled_out
 
@@ -100,6 +102,8 @@ def _run(arguments: list[str]) -> int:
             compose_all(args)  # tells what is wrong with the overrides in better words than Hydra's
         return _inspect(arguments)
     composition = compose_all(args)
+    if composition.multirun:
+        check_plugins(composition.base)
     task = check_jobs(composition)
     earlier = find_earlier(composition, args.overrides) if resumes else None
     jobs = Jobs(task if earlier is None else Skipping(task, earlier))

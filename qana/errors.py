@@ -38,6 +38,10 @@ class StageFailedError(RuntimeError):
     """
 
 
+class PrunedError(Exception):
+    """A sweep gave up this run, because the runs before it were better at the same epoch; no failure."""
+
+
 def _rebuild(what: str, where: str, allowed: str, fix: str) -> QanaError:
     return QanaError(what, where=where, allowed=allowed, fix=fix)
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from qana.command.chosen_tracking import is_below, key_of
 from qana.command.composition import Composition, compose_all, job_config, parse_arguments
-from qana.command.launch import Jobs, Task, launch, nothing, open_sweep
+from qana.command.jobs import Jobs, Task
+from qana.command.launch import launch, nothing, open_sweep
 from qana.command.outcome import DONE
 from qana.errors import QanaError, listed
 from qana.schema.faults import as_error

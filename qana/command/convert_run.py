@@ -13,7 +13,8 @@ from hydra.utils import instantiate
 
 from qana.command.chosen_tracking import chosen_tracking
 from qana.command.composition import Composition, compose_all, job_config, parse_arguments
-from qana.command.launch import Jobs, Task, launch, nothing, open_sweep
+from qana.command.jobs import Jobs, Task
+from qana.command.launch import launch, nothing, open_sweep
 from qana.command.outcome import DONE
 from qana.command.recorded_config import RECORDED_NAME, require_changeable, write_recorded
 from qana.errors import QanaError

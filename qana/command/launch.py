@@ -1,69 +1,23 @@
-"""Hands checked jobs to Hydra, and keeps how each one ended."""
+"""Hands checked jobs to Hydra."""
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import hydra
-from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from qana.command.composition import CONFIG_NAME, Composition, config_directory, job_config
-from qana.command.leftovers import remove_leftovers
-from qana.command.outcome import DONE, FAILED, tell, user_error_behind
+from qana.command.jobs import Jobs, Task
+from qana.command.plugins import register_plugins
 from qana.schema.faults import as_error
 
 if TYPE_CHECKING:
     from qana.tracking.earlier import Earlier  # imports MLflow, which only a sound command line needs
-
-Task = Callable[[DictConfig], Any]
-
-
-class Jobs:
-    """The task that Hydra calls for each job; an error is kept here, so that the other jobs still run.
-
-    Args:
-        task: runs one job from its config.
-
-    Attributes:
-        failures: (overrides, error) of each job that failed, in order.
-    """
-
-    def __init__(self, task: Task) -> None:
-        self._task, self._pid, self._typed = task, os.getpid(), list(sys.argv)
-        self.failures: list[tuple[str, Exception]] = []
-
-    def __call__(self, cfg: DictConfig) -> Any:
-        sys.argv = list(self._typed)  # Lightning starts its other ranks with these
-        try:
-            return self._task(cfg)
-        except Exception as error:
-            if os.getpid() != self._pid:
-                raise  # a launcher that uses other processes carries errors itself
-            job = HydraConfig.get()
-            self.failures.append((" ".join(job.overrides.task), error))
-            if user_error_behind(error):
-                remove_leftovers(Path(job.runtime.output_dir), job.job.name)
-            return None
-
-    def tell_failures(self, *, named: bool) -> int:
-        """Write every failure to stderr and return the exit code of them all: 1 before 2 before 0.
-
-        Args:
-            named: whether to say which job it was.
-        """
-        codes = []
-        for overrides, error in self.failures:
-            if named:
-                sys.stderr.write(f"job failed: {overrides or 'no overrides'}\n")
-            codes.append(tell(error))
-        return FAILED if FAILED in codes else max(codes, default=DONE)
 
 
 def check_jobs(composition: Composition) -> Task:
@@ -100,6 +54,7 @@ def open_sweep(
 def launch(task: Task, arguments: Sequence[str]) -> None:
     """Let Hydra act on `arguments`: run the task once, once per job of a sweep, or only show the config."""
     typed = sys.argv
+    register_plugins()
     sys.argv = [typed[0], *arguments]  # Hydra reads the command line itself
     try:
         hydra.main(config_path=str(config_directory()), config_name=CONFIG_NAME, version_base="1.3")(task)()

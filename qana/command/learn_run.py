@@ -10,7 +10,8 @@ from pathlib import Path
 
 from qana.command.composition import Composition, job_config, parse_arguments
 from qana.command.convert_run import compose_recorded, config_flags, require_sound
-from qana.command.launch import Jobs, launch, nothing, open_sweep
+from qana.command.jobs import Jobs
+from qana.command.launch import launch, nothing, open_sweep
 from qana.command.outcome import DONE
 from qana.command.recorded_config import CHANGEABLE, require_changeable
 from qana.errors import QanaError

@@ -12,7 +12,14 @@ DONE, FAILED, USER_ERROR = 0, 1, 2
 
 
 def tell(error: BaseException) -> int:
-    """Write an error to stderr and return its exit code.
+    """Write an error to stderr and return its exit code; see `told`."""
+    text, code = told(error)
+    sys.stderr.write(text)
+    return code
+
+
+def told(error: BaseException) -> tuple[str, int]:
+    """An error in words, and its exit code.
 
     A user error is its four parts and 2; Ctrl-C and SIGTERM are one line and 130 or 143; a stage that failed
     is one line and 1; anything else is a traceback and 1.
@@ -20,18 +27,14 @@ def tell(error: BaseException) -> int:
     stopped_by = signal_behind(error)
     user_error = user_error_behind(error)
     if stopped_by is not None:
-        sys.stderr.write(f"\nstopped by {stopped_by.name}\n")
-        return 128 + stopped_by
+        return f"\nstopped by {stopped_by.name}\n", 128 + stopped_by
     if user_error is not None:
-        sys.stderr.write(f"{user_error}\n")
-        return USER_ERROR
+        return f"{user_error}\n", USER_ERROR
     if isinstance(error, StageFailedError):
-        sys.stderr.write(f"{error}\n")
-        return FAILED
+        return f"{error}\n", FAILED
     if isinstance(error, SystemExit):
-        return _code(error)
-    traceback.print_exception(error)
-    return FAILED
+        return "", _code(error)
+    return "".join(traceback.format_exception(error)), FAILED
 
 
 def user_error_behind(error: BaseException) -> QanaError | None:

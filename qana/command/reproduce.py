@@ -71,7 +71,8 @@ def _reproduce(reference: str, overrides: Sequence[str], folder: Path) -> int:
     from qana.backbone.timm_import import import_torchvision
     from qana.command.chosen_tracking import chosen_tracking, is_below, key_of
     from qana.command.composition import compose_all, parse_arguments
-    from qana.command.launch import Jobs, check_jobs, launch
+    from qana.command.jobs import Jobs
+    from qana.command.launch import check_jobs, launch
     from qana.command.reproduction import LastRun, require_same_data, show_environment, show_verdict
 
     import_torchvision()  # the packages below import Lightning
