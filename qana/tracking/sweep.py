@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.table import Table
 
@@ -28,6 +29,7 @@ def sweep(
     tracking: MlflowTracking,
     overrides: Sequence[str],
     failed: Callable[[], bool],
+    files: Sequence[Path] = (),
     earlier: Earlier | None = None,
 ) -> Iterator[None]:
     """Open the parent run of a sweep; close it with a table of its jobs (``sweep.csv``).
@@ -36,6 +38,7 @@ def sweep(
         tracking: where the jobs are tracked, too.
         overrides: of the whole sweep, as typed.
         failed: asked at the end whether any job failed; the parent is then FAILED as well.
+        files: to keep beside the table; those that are there at the end.
         earlier: what there is of a sweep that is resumed; its parent is opened again where it has one.
     """
     typed = " ".join(overrides)
@@ -55,6 +58,8 @@ def sweep(
         del os.environ[PARENT_RUN_VARIABLE]
         rows = sweep_rows(tracking.uri, parent.run_id, () if earlier is None else earlier.run_ids)
         parent.log_text(as_csv(rows), "sweep.csv")
+        for path in filter(Path.is_file, files):
+            parent.log_artifact(path)
         parent.end(status)
         console.print(_table(rows))
 
