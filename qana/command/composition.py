@@ -30,6 +30,7 @@ from yaml import YAMLError
 
 import qana
 from qana.command.override_faults import compose, find_override_faults, swept, unreadable_overrides
+from qana.command.search_space import read_space
 from qana.errors import QanaError
 from qana.schema.faults import as_error
 
@@ -43,7 +44,7 @@ class Composition:
 
     Attributes:
         base: the config without its sweeps, with Hydra's node.
-        jobs: one config per job, with Hydra's node.
+        jobs: one config per job, with Hydra's node; of a search, some that stand for all.
         multirun: whether the jobs belong to a sweep.
     """
 
@@ -106,6 +107,11 @@ def compose_all(args: Namespace) -> Composition:
         return Composition(base, tuple(_jobs(loader, args, per_job)), multirun)
 
 
+def is_search(base: DictConfig) -> bool:
+    """Whether the jobs of the sweep are chosen while it goes on."""
+    return str(base.hydra.sweeper["_target_"]).endswith(".OptunaSweeper")
+
+
 @contextmanager
 def job_config(job: DictConfig, index: int) -> Iterator[DictConfig]:
     """Give the config of one composed job as its task would see it, with Hydra's resolvers in place."""
@@ -161,8 +167,13 @@ def _hydra(args: Namespace) -> Iterator[Any]:
 
 
 def _split(loader: Any, base: DictConfig, overrides: list[str]) -> list[list[str]]:
-    """The overrides of each job of a sweep; those of another sweeper are known only to itself."""
+    """The overrides of each job of a sweep; of a search, jobs that have every value once.
+
+    The jobs of a sweeper of somebody else's are known only to itself.
+    """
     sweeper = base.hydra.sweeper
+    if is_search(base):
+        return list(read_space(loader, overrides, sweeper.get("seeds") or ()).checks())
     if not str(sweeper["_target_"]).endswith(BasicSweeper.__name__):
         return []
     params = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]

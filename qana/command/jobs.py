@@ -27,11 +27,13 @@ class Jobs:
 
     Attributes:
         failures: of each job that failed, in order.
+        files: that a sweeper leaves, for the parent run.
     """
 
     def __init__(self, task: Task) -> None:
         self._task, self._pid, self._typed = task, os.getpid(), list(sys.argv)
         self.failures: list[Failure] = []
+        self.files: list[Path] = []
 
     def __call__(self, cfg: DictConfig) -> Any:
         """Run a job; return its report, or how else it ended."""

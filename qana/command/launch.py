@@ -48,7 +48,7 @@ def open_sweep(
     from qana.tracking.sweep import sweep
 
     tracking = instantiate(OmegaConf.to_container(composition.base.tracking, resolve=True))
-    return sweep(tracking, overrides, failed=lambda: bool(jobs.failures), earlier=earlier)
+    return sweep(tracking, overrides, failed=lambda: bool(jobs.failures), files=jobs.files, earlier=earlier)
 
 
 def launch(task: Task, arguments: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from hydra.plugins.plugin import Plugin
 from omegaconf import DictConfig, OmegaConf
 
 from qana.command.joblib_launcher import JoblibLauncher
+from qana.command.optuna_sweeper import OptunaSweeper
 from qana.command.ray_launcher import RayLauncher
 from qana.command.submitit_launcher import SubmititLauncher
 from qana.errors import QanaError
@@ -22,6 +23,7 @@ NEEDS: Mapping[type[Plugin], str] = {
     JoblibLauncher: "joblib",
     RayLauncher: "ray",
     SubmititLauncher: "submitit",
+    OptunaSweeper: "optuna",
 }
 
 

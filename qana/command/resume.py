@@ -10,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from qana.command.composition import Composition, job_config
+from qana.command.composition import Composition, is_search, job_config
 from qana.command.leftovers import remove_leftovers
 from qana.console import console
 from qana.errors import QanaError
@@ -48,8 +48,15 @@ def find_earlier(composition: Composition, overrides: Sequence[str]) -> Earlier:
     """Look in the store of a sweep for what is finished of it.
 
     Raises:
-        QanaError: the store cannot be opened.
+        QanaError: the store cannot be opened, or the sweep is a search.
     """
+    if is_search(composition.base):
+        raise QanaError(
+            "a search cannot be resumed: its jobs follow from the results of those before",
+            where="resume=true, hydra/sweeper=optuna",
+            allowed="resume=true with hydra/sweeper=basic",
+            fix="start the search again; best.yaml and optuna.csv of the stopped one have what it found",
+        )
     hashes = []
     for index, job in enumerate(composition.jobs):
         with job_config(job, index) as cfg:

@@ -6,7 +6,7 @@ import logging
 
 from mlflow.exceptions import MlflowException
 
-from qana.errors import QanaError
+from qana.errors import PrunedError, QanaError
 from qana.tracking.termination import signal_behind
 from qana.tracking.tracked_run import TrackedRun
 
@@ -15,9 +15,10 @@ log = logging.getLogger(__name__)
 
 def close_after(error: BaseException, tracked: TrackedRun) -> None:
     """Record why the run ended. A store that fails now must not hide that reason."""
-    status = "FAILED" if signal_behind(error) is None else "KILLED"
+    pruned = isinstance(error, PrunedError)
+    status = "FAILED" if signal_behind(error) is None and not pruned else "KILLED"
     try:
-        tracked.set_tags({"failure": _one_line(error)})
+        tracked.set_tags({"pruned": "true"} if pruned else {"failure": _one_line(error)})
         tracked.end(status)
     except MlflowException as secondary:
         log.warning("run %s could not be closed as %s: %s", tracked.run_id, status, secondary)

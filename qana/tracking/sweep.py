@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
@@ -32,6 +33,7 @@ def sweep(
     tracking: MlflowTracking,
     overrides: Sequence[str],
     failed: Callable[[], bool],
+    files: Sequence[Path] = (),
     earlier: Earlier | None = None,
 ) -> Iterator[None]:
     """Open the parent run of a sweep; close it with a table of its jobs (``sweep.csv``) and links.
@@ -40,6 +42,7 @@ def sweep(
         tracking: where the jobs are tracked, too.
         overrides: of the whole sweep, as typed.
         failed: asked at the end whether any job failed; the parent is then FAILED as well.
+        files: to keep beside the table; those that are there at the end.
         earlier: what there is of a sweep that is resumed; its parent is opened again where it has one.
     """
     typed = " ".join(overrides)
@@ -63,6 +66,8 @@ def sweep(
             finished = [row.run_id for row in rows if row.status == "FINISHED"]
             parent.set_tags({MLFLOW_RUN_NOTE: comparison_note(str(tracking.experiment_id), finished)})
             console.print(_table(rows))
+        for path in filter(Path.is_file, files):
+            parent.log_artifact(path)
         parent.end(status)
 
 

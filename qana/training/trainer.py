@@ -26,6 +26,7 @@ from qana.training.float_phase import take_float_phase
 from qana.training.lightning_hushed import lightning_hushed
 from qana.training.loss import Loss
 from qana.training.phase import Phase
+from qana.training.pruning import Pruning
 from qana.training.restore_best import RestoreBest
 
 
@@ -172,8 +173,8 @@ class Training:
         )
         stop = EarlyStop(module.monitored, patience=self.patience, mode="max")
         bar = EpochProgress(f"train {phase.name} network", module.monitored)
-        restore = RestoreBest(checkpoint)
-        trainer = self._trainer(phase, [checkpoint, stop, bar, restore, *callbacks], logger)
+        restore, pruning = RestoreBest(checkpoint), Pruning(module.monitored)
+        trainer = self._trainer(phase, [checkpoint, stop, bar, restore, pruning, *callbacks], logger)
         batches = TrainBatches(
             splits.train,
             batch_size=self.batch_size,
