@@ -51,23 +51,21 @@ def test_two_objectives_over_two_seeds_give_the_trials_that_none_beats(type_in, 
     assert (code, err) == (0, "")
     assert {row["state"] for row in trials(tmp_path)} == {"COMPLETE"}
     assert len(list(tmp_path.glob("multirun/*/*/.hydra"))) == 16
-    values = {tuple(row["values"].values()) for row in best(tmp_path)}
-    assert values == {(pytest.approx(1.002), 8.0)}  # the mean of both seeds, with the narrow network
-    assert {tuple(row["overrides"]) for row in best(tmp_path)} == {
-        ("training.learning_rate=0.3", "backbone=narrow")
-    }
+    (front,) = best(tmp_path)
+    assert list(front["values"].values()) == [pytest.approx(1.002), 8.0]  # the mean of both seeds
+    assert front["overrides"] == ["training.learning_rate=0.3", "backbone=narrow"]
 
 
 @pytest.mark.usefixtures("store")
 def test_same_seed_gives_the_same_trials_also_in_processes(type_in, tmp_path):
-    typed = [*SEARCH, RATE, "hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=2", "name=untracked"]
+    typed = [*SEARCH, RATE, "hydra.sweeper.n_trials=4", "hydra.sweeper.n_jobs=2", "name=untracked"]
     assert type_in(*typed, "hydra/launcher=joblib")[0] == 0
     first = trials(tmp_path)
     for path in tmp_path.glob("multirun/*/optuna.csv"):
         path.unlink()
     assert type_in(*typed)[0] == 0
     assert trials(tmp_path) == first
-    assert len({row["training.learning_rate"] for row in first}) == 6
+    assert len({row["training.learning_rate"] for row in first}) == 4
 
 
 @pytest.mark.usefixtures("store")
@@ -87,7 +85,7 @@ def test_objective_that_no_report_has_ends_the_search_at_its_first_job(type_in, 
         (["seed=1,2"], "a search repeats its trials over seeds"),
         ([RATE, "hydra.sweeper.sampler=grid"], "a search cannot take sampler = grid"),
         ([RATE, "hydra.sweeper.objectives=[{cost: best}]"], "a search cannot take objectives"),
-        (["training.learning_rat=interval(0.1,0.9)"], "no key 'training.learning_rat'"),
+        (["training.learning_rat=interval(0.1,0.9)"], "has no key 'learning_rat'"),
         (["backbone=narrow,slim"], "backbone has no choice 'slim'"),
         ([RATE, "resume=true"], "a search cannot be resumed"),
     ],

@@ -27,15 +27,14 @@ def write_trials(study: optuna.Study, objectives: Sequence[str], path: Path) -> 
 
 
 def best_trials(study: optuna.Study, objectives: Sequence[str]) -> list[dict[str, Any]]:
-    """The best trial or, with several objectives, all that none other beats in every one of them."""
-    return [
-        {
-            "number": trial.number,
-            "values": dict(zip(objectives, trial.values, strict=True)),
-            "overrides": [f"{key}={value}" for key, value in trial.params.items()],
-        }
-        for trial in study.best_trials
-    ]
+    """The best trial or, with several objectives, the Pareto front; of equal settings the first."""
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    for trial in study.best_trials:
+        overrides = [f"{key}={value}" for key, value in trial.params.items()]
+        values = dict(zip(objectives, trial.values, strict=True))
+        found.setdefault(tuple(overrides), {"number": trial.number, "values": values, "overrides": overrides})
+    best = list(found.values())
+    return best[:1] if len(objectives) == 1 else best
 
 
 def write_best(best: Sequence[Mapping[str, Any]], objectives: Mapping[str, str], path: Path) -> None:
