@@ -126,6 +126,17 @@ def test_two_runs_of_a_sweep_are_compared_with_three_clicks(tracked_sweep, page)
     assert compared(page, "akida/macro_f1") == scores
 
 
+def test_charts_begin_with_what_tells_targets_apart(tracked_sweep, page):
+    page.goto(address(tracked_sweep))
+    close_the_assistant(page)
+    row(page, "akida2")
+    page.locator('label:has(input[name="runs-view-mode"][value="CHART"])').click()
+    charts = page.get_by_test_id("experiment-view-compare-runs-chart-area")
+    charts.get_by_text("akida/latency_ms", exact=True).first.wait_for()
+    titles = [line for line in charts.inner_text().splitlines() if "/" in line]
+    assert titles[:3] == ["akida/macro_f1", "akida/energy_mj", "akida/latency_ms"]
+
+
 def test_parent_of_a_sweep_leads_to_its_runs_side_by_side(tracked_sweep, page):
     client = MlflowClient(tracking_uri=tracked_sweep.uri)
     (parent,) = client.search_runs([tracked_sweep.experiment_id], "tags.kind = 'sweep'")
