@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -14,7 +15,6 @@ from pathlib import Path
 
 import requests
 
-from qana.evaluation.files import write_bytes_atomically
 from qana.tracking.entry import Entry
 from qana.tracking.process import this_process
 
@@ -67,7 +67,7 @@ class Outbox:
         """Make the folder, for entries of this process to this run."""
         (self.folder / FILES).mkdir(parents=True, exist_ok=True)
         addressee = Addressee(uri, run_id, this_process())
-        write_bytes_atomically(self.folder / RUN, json.dumps(asdict(addressee), indent=1).encode())
+        _write(self.folder / RUN, json.dumps(asdict(addressee), indent=1))
 
     def put(self, entry: Entry) -> None:
         """Keep an entry, and a copy of the files that it names."""
@@ -95,7 +95,7 @@ class Outbox:
 
     def mark_sent(self, count: int) -> None:
         """Remember that the first `count` entries need not be sent again."""
-        write_bytes_atomically(self.folder / SENT, str(count).encode())
+        _write(self.folder / SENT, str(count))
 
     def remove(self) -> None:
         """Throw the outbox away: all of it has arrived."""
@@ -110,3 +110,10 @@ class Outbox:
         else:
             shutil.copy2(path, self.folder / place)
         return str(place)
+
+
+def _write(path: Path, text: str) -> None:
+    """At once or not at all. As `qana.evaluation.files`, which would bring all of the evaluation along."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text)
+    os.replace(partial, path)
