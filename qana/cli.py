@@ -38,6 +38,12 @@ commands:
 qana COMMAND --help says more; qana --version tells the version.
 exit codes: 0 done; 2 the input or the config is at fault; 1 anything else"""
 
+if "__mp_main__" in sys.modules:
+    # A process of distributed training, which reads this file as its main module and imports Lightning next.
+    from qana.backbone.timm_import import import_torchvision
+
+    import_torchvision()
+
 
 def main() -> None:
     """Run the command on the command line, and leave with its exit code."""

@@ -72,6 +72,20 @@ def test_float_network_of_an_earlier_run_is_taken_as_it_is(tmp_path):
     assert [path.name for path in (tmp_path / "refused").iterdir()] == []
 
 
+def test_two_processes_train_one_network(tmp_path):
+    """Lightning's DDP: each process sees its share of every epoch, one run is tracked, one report is written."""
+    short = ["training.float_epochs=1", "training.quantized_epochs=1", "training.batch_size=8"]
+    small = [text for text in SMALL if not text.startswith("training=")]
+    ended = Ended(tmp_path, ["training=ddp", "conversion=none", *short, *small, *NARROW])
+    assert ended.code == 0, ended.err
+    (run,) = ended.runs()
+    assert run.info.status == "FINISHED"
+    assert run.data.params["training.devices"] == "2"
+    assert list(ended.report["stages"]) == ["float", "torch"]
+    losses = ended.client.get_metric_history(run.info.run_id, "quantized/train_loss")
+    assert len(losses) == 1  # of one epoch, and told by one of the two
+
+
 def test_untrained_network_is_taken_to_the_chip_before_its_training(tmp_path):
     ended = Ended(tmp_path, ["conversion.timeout_s=0.01", *SMALL, *NARROW])
     assert ended.code == 1
