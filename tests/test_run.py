@@ -73,7 +73,7 @@ def test_float_network_of_an_earlier_run_is_taken_as_it_is(tmp_path):
 
 
 def test_two_processes_train_one_network(tmp_path):
-    """Lightning's DDP: each process sees its share of every epoch, one run is tracked, one report is written."""
+    """Lightning's DDP: each process sees its share of every epoch; one run is tracked, one report written."""
     short = ["training.float_epochs=1", "training.quantized_epochs=1", "training.batch_size=8"]
     small = [text for text in SMALL if not text.startswith("training=")]
     ended = Ended(tmp_path, ["training=ddp", "conversion=none", *short, *small, *NARROW])
