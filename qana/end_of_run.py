@@ -102,17 +102,19 @@ class EndOfRun:
     def _convert_and_measure(self, network: nn.Module, reference: Network) -> dict[str, Any]:
         images = test_images(self.splits)
         stages = {"float": torch_logits(reference, images, batch_size=EVAL_BATCH)}
+        trained = network if isinstance(network, QuantizedNetwork) else reference
+        validation = torch_logits(trained, np.asarray(self.splits.val.images), batch_size=EVAL_BATCH)
         conversion = self._convert(network, images)
         if conversion is not None:
             stages.update(conversion.logits)
-            self._write_card(network)
+            self._write_card(validation)
         if isinstance(network, QuantizedNetwork) and "torch" not in stages:
             stages["torch"] = torch_logits(network, images, batch_size=EVAL_BATCH)
         spiking = self._spike(reference, images)
         if spiking is not None:
             stages["snn"] = spiking.logits
         learning = self._learn(conversion)
-        report = self._measure(reference, network, stages, conversion, spiking, learning)
+        report = self._measure(reference, network, stages, validation, conversion, spiking, learning)
         self.tracked.log_metrics(report_metrics(report))
         for step, metrics in metrics_over_time(report):
             self.tracked.log_metrics(metrics, step=step)
@@ -142,10 +144,13 @@ class EndOfRun:
             return None
         return self.target.convert(reference, training=self.splits.train.images, images=images)
 
-    def _write_card(self, network: nn.Module) -> None:
-        """Leave beside the program what a photograph needs; torch, equal to the last bit, answers for it."""
+    def _write_card(self, logits: NDArray[np.float32]) -> None:
+        """Leave beside the program what a photograph needs; torch, equal to the last bit, answers for it.
+
+        Args:
+            logits: (M, C), what torch says of the validation images.
+        """
         val = self.splits.val
-        logits = torch_logits(network, np.asarray(val.images), batch_size=EVAL_BATCH)
         temperature = fit_temperature(logits, val.target)
         card = ModelCard(
             run=self.context.info.id,
@@ -176,6 +181,7 @@ class EndOfRun:
         reference: Network,
         network: nn.Module,
         stages: Stages,
+        validation: NDArray[np.float32],
         conversion: Conversion | None,
         spiking: Spiking | None,
         learning: Mapping[str, Any] | None,
@@ -204,6 +210,7 @@ class EndOfRun:
             incremental=learning,
             versions=self.context.versions,
             quantized_network=network if isinstance(network, QuantizedNetwork) else None,
+            validation_logits=validation,
         )
 
 

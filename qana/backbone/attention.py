@@ -62,7 +62,7 @@ class SpatialEca(nn.Module):
         """(N, C, H, W) to gates in (0, 1), one per region, (N, C, grid, grid)."""
         context = _pool_regions(x, self.grid)
         gates = self.conv(context.flatten(2).unsqueeze(1)).squeeze(1)  # (N, C, grid * grid)
-        return torch.sigmoid(gates).unflatten(2, (self.grid, self.grid))
+        return torch.sigmoid(gates).reshape(-1, x.shape[1], self.grid, self.grid)
 
 
 class AnnealedGate(nn.Module):
@@ -154,12 +154,13 @@ def _pool_regions(x: Tensor, grid: int) -> Tensor:
 
 def _times_regions(x: Tensor, gates: Tensor) -> Tensor:
     """X times the gate of its region; gates are (N, C, 1, 1) or (N, C, grid, grid)."""
-    (height, width), grid = x.shape[2:], gates.shape[2]
+    (channels, height, width), grid = x.shape[1:], gates.shape[2]
     if grid == 1:
         return x * gates
     if height % grid or width % grid:
         return x * F.interpolate(gates, size=x.shape[2:], mode="nearest")
-    regions = x.unflatten(3, (grid, -1)).unflatten(2, (grid, -1))  # (N, C, grid, H', grid, W')
+    # By reshaping, which ONNX can express, to (N, C, grid, H', grid, W').
+    regions = x.reshape(-1, channels, grid, height // grid, grid, width // grid)
     return (regions * gates[:, :, :, None, :, None]).flatten(4).flatten(2, 3)
 
 

@@ -12,6 +12,7 @@ from qana.evaluation.metrics import StageMetrics, agreement, paired_difference_c
 from qana.evaluation.page import write_figures, write_html
 from qana.evaluation.predictions import Predictions, read_predictions, write_predictions
 from qana.evaluation.report import BackboneInfo, QuantizationInfo, RunInfo, build_report, write_report_json
+from qana.evaluation.robustness import Robustness
 from qana.evaluation.stages import STAGES
 from qana.evaluation.summary import print_summary
 
@@ -27,6 +28,7 @@ __all__ = [
     "GenericEnergy",
     "Predictions",
     "QuantizationInfo",
+    "Robustness",
     "RunInfo",
     "StageMetrics",
     "agreement",

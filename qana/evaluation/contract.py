@@ -99,6 +99,10 @@ _KEYS: dict[str, tuple[str, ...]] = {
         "spikes_per_neuron", "synops", "input_macs", "agreement", "macro_f1_drop", "curve", "layers",
     ),
     "snn.macro_f1_drop": _CHANGE,
+    "trust": ("stage", "calibration", "per_class", "failures"),
+    "trust.calibration": ("temperature", "ece_before", "ece_after", "coverage"),
+    "robustness": ("stage", "images", "unchanged", "changed"),
+    "robustness.unchanged": ("accuracy", "macro_f1"),
 }  # fmt: skip
 _STAGE = ("accuracy", "macro_f1", "balanced_accuracy", "ece", "macro_auroc", "per_class", "ci95")
 _CLASS = ("precision", "recall", "f1", "support")
@@ -106,6 +110,8 @@ _SKIPPED = ("kind", "count", "names")
 _STRATUM = ("value", "images", "groups", "few", "stages")
 _STRATUM_STAGE = ("accuracy", "balanced_accuracy", "ci95", "per_class")
 _RECALL = ("recall", "support", "ci95")
+_TRUST = ("support", "validation_support", "points")
+_POINT = ("wanted_sensitivity", "threshold", "sensitivity", "specificity", "ci95")
 _DAMAGE = ("support", "groups", "few", "flips", "recall_change", "f1_change")
 # What a report keeps of each layer of the program: the facts that its acceptance rests on.
 LAYER_FACTS = ("name", "max_error_lsb", "saturated_share", "dead_share", "headroom_bits")
@@ -139,6 +145,8 @@ _ROWS = {
     "external_test.audit.pairs": _PAIR,
     "snn.curve": _READING,
     "snn.layers": _SPIKING_LAYER,
+    "trust.failures": ("image_id", "lesion_id", "true", "predicted", "confidence"),
+    "robustness.changed": ("kind", "level", "accuracy", "macro_f1", "macro_f1_drop"),
 }
 # Blocks that a run without conversion, or a host without counters, leaves empty.
 _NULLABLE = (
@@ -146,7 +154,10 @@ _NULLABLE = (
     "host.energy_mj",
 )  # fmt: skip
 _OPTIONAL = {
-    "": ("cost_absent", "paper", "neurobench", "strata", "external_test", "incremental", "snn"),
+    "": (
+        "cost_absent", "paper", "neurobench", "strata", "external_test", "incremental", "snn", "validation",
+        "trust", "robustness",
+    ),
     "cost": (
         "ways", "energy_models", "duty_cycle", "layers", "clock_mhz", "frames_per_call", "residuals",
         "measured", "modelled",
@@ -167,7 +178,7 @@ def check_report(report: Mapping[str, Any]) -> None:
     for path in ("stages", "external_test.stages"):
         problems += _stage_problems(report, path)
     problems += [*_strata_problems(report), *_damage_problems(report), *_count_problems(report)]
-    problems += _spiking_problems(report)
+    problems += [*_spiking_problems(report), *_trust_problems(report)]
     if problems:
         raise ValueError("report does not follow schema 1: " + "; ".join(problems))
 
@@ -251,6 +262,18 @@ def _damage_problems(report: Mapping[str, Any]) -> Iterator[str]:
         counted = sum(lookup(row, f"flips.{kind}") or 0 for row in rows)
         if counted != total:
             yield f"{path}.per_class adds up to {counted} {kind}, not to flips.{kind} = {total}"
+
+
+def _trust_problems(report: Mapping[str, Any]) -> Iterator[str]:
+    validation, trust = lookup(report, "validation"), lookup(report, "trust")
+    if validation is not None:
+        yield from _compare("validation", validation, ("stage", "images", *_STAGE))
+        yield from _per_class_problems(report, "validation", validation, _CLASS)
+    if trust is not None:
+        yield from _per_class_problems(report, "trust", trust, _TRUST)
+        for name, found in (lookup(trust, "per_class") or {}).items():
+            for position, point in enumerate(lookup(found, "points") or ()):
+                yield from _compare(f"trust.per_class.{name}.points[{position}]", point, _POINT)
 
 
 def _spiking_problems(report: Mapping[str, Any]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from qana.console import progress
+from qana.conversion.parity import torch_logits
 from qana.conversion.product import Conversion
 from qana.conversion.snn.product import Spiking
 from qana.dataset.splits import External, ImageSet, Splits
@@ -43,15 +44,18 @@ from qana.evaluation.report import (
     conversion_block,
     write_report_json,
 )
+from qana.evaluation.robustness import Robustness
 from qana.evaluation.spiking_block import spiking_block
 from qana.evaluation.stages import float_stage, in_ladder_order
 from qana.evaluation.strata_block import strata_block
+from qana.evaluation.trust_block import trained_stage, trust_block, validation_block
 from qana.incremental import Learned
 
 StageLogits = Mapping[str, NDArray[np.float32]]
 
 REPORT_JSON, REPORT_HTML = "report.json", "report.html"
 NEUROBENCH_BATCH = 32
+ROBUSTNESS_BATCH = 128
 PREDICTIONS, PREDICTIONS_EXTERNAL = "predictions.parquet", "predictions_external.parquet"
 
 
@@ -67,6 +71,7 @@ class Evaluation:
         neurobench_images: test images on which sparsity and synaptic operations are counted.
         cost: model of latency and energy on the chip.
         device: measures an attached device.
+        robustness: changes test images and asks again.
     """
 
     def __init__(
@@ -80,6 +85,7 @@ class Evaluation:
         neurobench_images: int,
         cost: AkidaCostModel,
         device: DeviceMeter,
+        robustness: Robustness,
     ) -> None:
         _require_batches(host_batches, neurobench_images)
         if bootstrap_samples < 100 or host_runs < 1 or host_warmup < 0:
@@ -94,6 +100,7 @@ class Evaluation:
         self.bootstrap_samples, self.seed = bootstrap_samples, seed
         self.host_runs, self.host_warmup, self.host_batches = host_runs, host_warmup, list(host_batches)
         self.neurobench_images, self.cost, self.device = neurobench_images, cost, device
+        self.robustness = robustness
 
     def measure(
         self,
@@ -111,6 +118,7 @@ class Evaluation:
         versions: Mapping[str, str],
         quantized_network: nn.Module | None = None,
         spiking: Spiking | None = None,
+        validation_logits: NDArray[np.float32] | None = None,
     ) -> dict[str, Any]:
         """Measure a finished run and write what it found.
 
@@ -129,9 +137,12 @@ class Evaluation:
             conversion: the product of the conversion stage, or None.
             incremental: what `measure_learning` returned, or None.
             versions: package name to version, for the page.
-            quantized_network: as trained, for its NeuroBench metrics; None leaves them out.
+            quantized_network: as trained, for its NeuroBench metrics and for changed images; None leaves the
+                first out and puts the second to the float network.
             spiking: the float network as a spiking one, on the test images; with it, the stages `float` and
                 `snn` too.
+            validation_logits: (M, C) of the trained network on `splits.val`; None for a network that came as
+                a file, which leaves out what validation images decide.
 
         Returns:
             The report, as written.
@@ -146,6 +157,7 @@ class Evaluation:
         stages = self._score(logits, splits.test, splits.classes)
         cost, absent = self._cost(conversion, splits, folder)
         host = self._host(float_network, splits)
+        validation, trust = self._trust(validation_logits, logits, splits)
         report = build_report(
             run=run,
             splits=splits,
@@ -163,6 +175,9 @@ class Evaluation:
             external_test=external,
             incremental=incremental,
             snn=self._spiking(spiking, logits, splits),
+            validation=validation,
+            trust=trust,
+            robustness=self._robustness(quantized_network or float_network, logits, splits),
         )
         self._write(folder, report, splits, logits, external_logits)
         layers = conversion.layers if conversion else ()
@@ -252,6 +267,29 @@ class Evaluation:
             return None
         damage = damage_block(logits, splits.test, splits.classes, self._bootstrap)
         return conversion_block(conversion, logits, drop=self._drop(logits, splits), damage=damage)
+
+    def _trust(
+        self, validation: NDArray[np.float32] | None, logits: StageLogits, splits: Splits
+    ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+        if validation is None:
+            return None, None
+        require_finite(validation, "validation")
+        stage = trained_stage(logits)
+        scored = validation_block(validation, stage, splits.val, splits.classes, self._bootstrap)
+        trust = trust_block(validation, logits, splits.val, splits.test, splits.classes, self._bootstrap)
+        return scored, trust
+
+    def _robustness(
+        self, network: nn.Module | None, logits: StageLogits, splits: Splits
+    ) -> dict[str, Any] | None:
+        if network is None:
+            return None
+
+        def answers(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+            return torch_logits(network, images, batch_size=ROBUSTNESS_BATCH)
+
+        stage = trained_stage(logits)
+        return self.robustness.block(answers, stage, splits.test, splits.num_classes, self._bootstrap)
 
     def _spiking(self, spiking: Spiking | None, logits: StageLogits, splits: Splits) -> dict[str, Any] | None:
         if spiking is None:

@@ -121,12 +121,16 @@ def build_report(
     external_test: Mapping[str, Any] | None,
     incremental: Mapping[str, Any] | None,
     snn: Mapping[str, Any] | None = None,
+    validation: Mapping[str, Any] | None = None,
+    trust: Mapping[str, Any] | None = None,
+    robustness: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Put the findings of a run into the shape of the contract.
 
     `conversion` is what `conversion_block` returns, `strata` what `strata_block`, `external_test` what
-    `external_block`, `cost` what `cost_block`, `paper` what `paper_block`, `snn` what `spiking_block`. Blocks
-    that a run does not have are None, but from `cost_absent` to `snn` absent. NaN and infinity become None.
+    `external_block`, `cost` what `cost_block`, `paper` what `paper_block`, `snn` what `spiking_block`,
+    `validation` and `trust` what `validation_block` and `trust_block`, `robustness` what `Robustness.block`.
+    Blocks that a run does not have are None, but from `cost_absent` on absent. NaN and infinity become None.
 
     Raises:
         ValueError: the result does not follow the contract.
@@ -151,6 +155,9 @@ def build_report(
         "external_test": external_test,
         "incremental": incremental,
         "snn": snn,
+        "validation": validation,
+        "trust": trust,
+        "robustness": robustness,
     }
     report |= {name: block for name, block in extra.items() if block is not None}
     report = _plain(report)

@@ -76,7 +76,7 @@ def read_objectives(given: Sequence[Mapping[str, Direction]]) -> dict[str, Direc
     wrong = [direction for _, direction in pairs if direction not in get_args(Direction)]
     if not pairs or wrong or len(dict(pairs)) < len(pairs):
         raise _refused(
-            "objectives", given, "[{stages.akida.macro_f1: maximize}, {cost.energy_mj.value: minimize}]"
+            "objectives", given, "[{validation.macro_f1: maximize}, {cost.energy_mj.value: minimize}]"
         )
     return dict(pairs)
 

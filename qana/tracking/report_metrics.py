@@ -16,6 +16,8 @@ SECTIONS = {
     "host": "host",
     "incremental": "incremental",
     "snn": "snn",
+    "validation": "validation",
+    "trust": "trust",
 }
 _NOT_IN_A_KEY = re.compile(r"[^\w\-. :/]")  # mlflow.utils.validation, without the separator inside a name
 
@@ -28,6 +30,7 @@ def report_metrics(report: Mapping[str, Any]) -> dict[str, float]:
     Per-layer rows stay in the report.
     """
     pairs = [*_pairs("", report.get("stages") or {}), *_external(report.get("external_test"))]
+    pairs += _changed(report.get("robustness"))
     for section, prefix in SECTIONS.items():
         pairs += _pairs(prefix, report.get(section) or {})
     keys = [key for key, _ in pairs]
@@ -76,6 +79,13 @@ def _external(found: Mapping[str, Any] | None) -> Iterator[tuple[str, float]]:
     """Scores on the second source: ``external/akida/accuracy``, ``external/agreement``."""
     if found is not None:
         yield from _pairs("external", {**found["stages"], "agreement": found["agreement"]})
+
+
+def _changed(found: Mapping[str, Any] | None) -> Iterator[tuple[str, float]]:
+    """Scores on changed images: ``robustness/jpeg_quality_20/macro_f1``."""
+    for row in (found or {}).get("changed", ()):
+        scored = {name: value for name, value in row.items() if name not in ("kind", "level")}
+        yield from _pairs(f"robustness/{row['kind']}_{row['level']:g}", scored)
 
 
 def _pairs(prefix: str, value: Any) -> Iterator[tuple[str, float]]:

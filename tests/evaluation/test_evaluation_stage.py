@@ -52,6 +52,7 @@ def test_settings_that_cannot_give_an_interval_are_refused(evaluation):
             neurobench_images=1,
             cost=evaluation.cost,
             device=evaluation.device,
+            robustness=evaluation.robustness,
         )
     assert "evaluation.bootstrap_samples = 5" in caught.value.where
 

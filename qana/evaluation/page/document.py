@@ -24,6 +24,7 @@ from qana.evaluation.page.network_section import network
 from qana.evaluation.page.program_section import program
 from qana.evaluation.page.spiking_section import spiking
 from qana.evaluation.page.strata_section import strata
+from qana.evaluation.page.trust_section import robustness, trust
 from qana.evaluation.predictions import Predictions
 
 _DISCLAIMER = (
@@ -65,6 +66,8 @@ def render_html(
         incremental(report),
         confusions(report, said),
         reliability(report, said),
+        trust(report),
+        robustness(report),
         data(report),
         cost(report),
         network(report),
