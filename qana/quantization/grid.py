@@ -63,11 +63,6 @@ def round_through(x: Tensor) -> Tensor:
     return x + (torch.round(x) - x).detach()
 
 
-def ceil_through(x: Tensor) -> Tensor:
-    """Round up; the gradient passes unchanged."""
-    return x + (torch.ceil(x) - x).detach()
-
-
 def floor_through(x: Tensor) -> Tensor:
     """Round down; the gradient passes unchanged."""
     return x + (torch.floor(x) - x).detach()

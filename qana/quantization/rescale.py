@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,8 +13,6 @@ from qana.backbone.unit import Pool
 from qana.quantization.grid import (
     ActivationGrid,
     bound_codes,
-    ceil_through,
-    floor_through,
     scale_mantissa,
 )
 
@@ -73,9 +72,7 @@ def rescale_v1(acc: Accumulator, grid: ActivationGrid, *, pool: Pool, bound: flo
     step = torch.exp2(-shift) / mantissa  # (C,) float32, as the SDK divides it
     threshold = torch.round(0.5 * step) - bias
     sixteenths = torch.floor(V1_STEP_FRACTION * step)
-    distance = codes - _per_channel(threshold, codes)
-    levels = ceil_through(V1_STEP_FRACTION * distance / _per_channel(sixteenths, codes))
-    return levels.clamp(0, grid.largest_code)
+    return StepsUp.apply(codes, threshold, sixteenths, grid.largest_code)
 
 
 def rescale_v2(acc: Accumulator, grid: ActivationGrid, *, pool: Pool, bound: float) -> Tensor:
@@ -95,18 +92,70 @@ def rescale_v2(acc: Accumulator, grid: ActivationGrid, *, pool: Pool, bound: flo
     Returns:
         (N, C, H', W') whole numbers, 0 to ``grid.largest_code``.
     """
-    codes, scale = acc.codes + _per_channel(acc.bias, acc.codes), acc.scale
-    if pool == "max":
+    codes, bias, scale = acc.codes, acc.bias, acc.scale
+    if pool == "max":  # of sums without their bias: the largest stays the largest
         codes = F.max_pool2d(codes, 2, 2, ceil_mode=True)
-    ceiling = _per_channel(bound_codes(bound, scale, acc.frac_bits), codes)
-    codes = torch.minimum(codes.clamp_min(0), ceiling)
+    ceiling = bound_codes(bound, scale, acc.frac_bits)
     if pool == "global_after_relu":
         positions = codes.shape[2] * codes.shape[3]
-        codes, scale = codes.sum((2, 3), keepdim=True), scale / positions
+        clipped = (codes + _per_channel(bias, codes)).clamp_min(0)
+        codes = torch.minimum(clipped, _per_channel(ceiling, codes)).sum((2, 3), keepdim=True)
+        bias, ceiling, scale = torch.zeros_like(bias), positions * ceiling, scale / positions
     mantissa, exponent = scale_mantissa(scale)
     shift = grid.frac_bits - (acc.frac_bits + exponent)
-    factor = _per_channel(mantissa, codes) * torch.exp2(_per_channel(shift, codes))
-    return floor_through(codes * factor + 0.5).clamp(max=grid.largest_code)
+    factor = mantissa.to(codes.dtype) * torch.exp2(shift.to(codes.dtype))
+    return StepsHalfUp.apply(codes, bias, ceiling, factor, grid.largest_code)
+
+
+class StepsUp(torch.autograd.Function):
+    """ceil(16 (x - threshold) / sixteenths), clipped to 0 to `largest`.
+
+    The gradient passes straight through the rounding (Bengio et al. 2013, arXiv:1308.3432) and stops where
+    the clipping cuts. A function of its own, because what torch keeps and computes for each operation of it would
+    make a training step about a quarter longer (`scripts/bench_qat.py`); a mask is enough.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, codes: Tensor, threshold: Tensor, sixteenths: Tensor, largest: int) -> Tensor:
+        """(N, C, H, W) and (C,) twice, to whole numbers (N, C, H, W)."""
+        divisor = _per_channel(sixteenths, codes)
+        levels = (codes - _per_channel(threshold, codes)).mul_(V1_STEP_FRACTION).div_(divisor).ceil_()
+        ctx.save_for_backward(_within(levels, largest), divisor)
+        return levels.clamp_(0, largest)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        """To the sums and, negative and summed over images and positions, to the thresholds."""
+        inside, divisor = ctx.saved_tensors
+        passed = (gradients[0] * inside).div_(divisor).mul_(V1_STEP_FRACTION)
+        return passed, passed.sum((0, 2, 3)).neg_(), None, None
+
+
+class StepsHalfUp(torch.autograd.Function):
+    """floor(clip(x + bias, 0, ceiling) * factor + 0.5), saturated at `largest`; as `StepsUp` otherwise."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, codes: Tensor, bias: Tensor, ceiling: Tensor, factor: Tensor, largest: int
+    ) -> Tensor:
+        """(N, C, H, W) and (C,) three times, to whole numbers (N, C, H, W)."""
+        factor, ceiling = _per_channel(factor, codes), _per_channel(ceiling, codes)
+        sums = codes + _per_channel(bias, codes)
+        inside = _within(sums, ceiling)
+        levels = sums.clamp_(torch.zeros_like(ceiling), ceiling).mul_(factor).add_(0.5).floor_()
+        ctx.save_for_backward(inside.logical_and_(levels <= largest), factor)
+        return levels.clamp_(max=largest)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        """To the sums and, summed over images and positions, to the biases."""
+        inside, factor = ctx.saved_tensors
+        passed = (gradients[0] * inside).mul_(factor)
+        return passed, passed.sum((0, 2, 3)), None, None, None
+
+
+def _within(values: Tensor, largest: Tensor | int) -> Tensor:
+    return (values >= 0).logical_and_(values <= largest)
 
 
 def _per_channel(values: Tensor, like: Tensor) -> Tensor:

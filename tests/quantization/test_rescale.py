@@ -137,3 +137,42 @@ def test_the_gradient_is_that_of_the_unrounded_activation(rescale):
 def test_logits_are_the_accumulator_in_real_units():
     acc = accumulator([[3, -5]], bias=[2], scale=[0.25], frac_bits=3)
     assert acc.logits().flatten().tolist() == [5 * 0.25 / 8, -3 * 0.25 / 8]
+
+
+def through(rounding, x):
+    return x + (rounding(x) - x).detach()
+
+
+def step_by_step_v1(codes, bias, *, step):
+    """The formula of akida v1 in torch's own operations, for what autograd makes of it."""
+    distance = codes - (round(step / 2) - bias).view(1, -1, 1, 1)
+    return through(torch.ceil, distance / (np.floor(16 * step) / 16)).clamp(0, 15)
+
+
+def step_by_step_v2(codes, bias, *, factor, ceiling):
+    clipped = (codes + bias.view(1, -1, 1, 1)).clamp(0, ceiling)
+    return through(torch.floor, clipped * factor + 0.5).clamp(max=15)
+
+
+@pytest.mark.parametrize(
+    ("rescale", "formula", "constants"),
+    [
+        (rescale_v1, step_by_step_v1, {"step": 16 / 3}),
+        (rescale_v2, step_by_step_v2, {"factor": 3 / 16, "ceiling": 85.0}),
+    ],
+)
+def test_gradients_are_those_of_the_formula_with_its_rounding_passed_through(rescale, formula, constants):
+    values = torch.arange(-60.0, 140.0, dtype=torch.float64).view(1, 1, 10, 20)
+    weight = torch.linspace(0.5, 2, 200, dtype=torch.float64).view(1, 1, 10, 20)
+    gradients = []
+    for compute in (
+        lambda x, b: rescale(Accumulator(x, b, torch.tensor([0.1875]), 4), NIBBLE, pool="none", bound=1.0),
+        lambda x, b: formula(x, b, **constants),
+    ):
+        codes, bias = values.clone().requires_grad_(), torch.zeros(1, dtype=torch.float64).requires_grad_()
+        said = compute(codes, bias)
+        (said * weight).sum().backward()
+        gradients.append((said.detach(), codes.grad, bias.grad))
+    for ours, theirs in zip(*gradients, strict=True):
+        assert torch.allclose(ours, theirs, rtol=1e-12)
+    assert 0 < int((gradients[0][1] != 0).sum()) < 200
