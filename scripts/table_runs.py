@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Put runs side by side, seeds taken together, as text and CSV.
+"""Put runs side by side, seeds taken together: as CSV, as Markdown and, where costs are known, drawn.
 
 scripts/table_runs.py FOLDER... --out experiments/STUDY/NAME.csv [--against NAME]
 
 FOLDER: of a run, or one with runs below it. Runs whose names differ in ``-seed0`` alone are one row. Scores
 are means over the seeds, with t intervals; a drop (float to chip, of the same run) and a difference (to the
 row NAME, of the same seed) have an interval over lesions of the test images besides, the trained networks
-staying as they are.
+staying as they are. NAME.md has the columns that a reader wants first, NAME.svg macro F1 over modelled
+energy.
 """
 
 from __future__ import annotations
@@ -20,8 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from qana.comparison.paired import Pair, paired, paired_test
 from qana.comparison.spread import Spread, spread_over_seeds
+from qana.evaluation.bootstrap import Bootstrap, interval95, resampled_scores
+from qana.evaluation.page.figures import standalone
+from qana.evaluation.page.pareto_chart import Point, pareto_chart
 from qana.evaluation.predictions import Predictions, read_predictions
 
 SAMPLES = 2000
@@ -74,20 +80,23 @@ def row(name: str, runs: Sequence[Run], reference: Sequence[Run]) -> dict[str, A
         "seeds": " ".join(str(run.seed) for run in runs),
         **_scores("float_macro_f1", [_score(run, "float", "macro_f1") for run in runs]),
         **_scores("macro_f1", [_score(run, run.last, "macro_f1") for run in runs]),
+        "macro_f1_lesions_ci95": _over_lesions(runs),
         **_scores("accuracy", [_score(run, run.last, "accuracy") for run in runs]),
+        **_scores("balanced_accuracy", [_score(run, run.last, "balanced_accuracy") for run in runs]),
         **_difference("drop", [_within(run) for run in runs]),
         **_difference("against", _between(runs, reference)),
         "agreement": min(run.report["conversion"]["agreement"] for run in runs) if conversion else "",
         "max_error_lsb": _worst_lsb(runs),
         "macs": report["backbone"]["macs"],
         "parameters": report["backbone"]["parameters"],
+        "nps": (report["mapping"] or {}).get("nps", ""),
     }
     for key in ("synops", "activation_sparsity"):
         found[key] = _mean([run.report["cost"][key] for run in runs], 3) if key in cost else ""
     for key in ("latency_ms", "energy_mj"):
-        found[f"{key}_modelled"] = (
-            _mean([run.report["cost"][key]["value"] for run in runs], 4) if cost else ""
-        )
+        for end in ("value", "low", "high"):
+            name = f"{key}_modelled" if end == "value" else f"{key}_{end}"
+            found[name] = _mean([run.report["cost"][key][end] for run in runs], 4) if cost else ""
     return found
 
 
@@ -108,6 +117,22 @@ def _scores(name: str, values: Sequence[float]) -> dict[str, Any]:
         name: _mean([100 * value for value in values], 1),
         f"{name}_ci95": _ends(spread_over_seeds(values), 100),
     }
+
+
+def _over_lesions(runs: Sequence[Run]) -> str:
+    """95 % interval of the mean over the seeds when lesions are drawn, equally for each seed."""
+    draws = [
+        resampled_scores(
+            run.said.target,
+            run.said.stage_logits[run.last].argmax(1),
+            run.said.lesion_ids,
+            len(run.said.classes),
+            Bootstrap(SAMPLES, 0),
+        ).macro_f1
+        for run in runs
+    ]
+    low, high = interval95(np.mean(draws, axis=0))
+    return f"{100 * low:.1f} to {100 * high:.1f}"
 
 
 def _difference(name: str, pairs: Sequence[Pair]) -> dict[str, Any]:
@@ -190,10 +215,48 @@ def main() -> None:
         writer = csv.DictWriter(file, list(found[0]))
         writer.writeheader()
         writer.writerows(found)
-    print("| " + " | ".join(found[0]) + " |")
-    print("|" + "---|" * len(found[0]))
-    for each in found:
-        print("| " + " | ".join(map(str, each.values())) + " |")
+    text = _markdown(found, args.against)
+    args.out.with_suffix(".md").write_text(text)
+    print(text, end="")
+    points = [_point(each) for each in found if each["energy_mj_modelled"] != ""]
+    if points:
+        args.out.with_suffix(".svg").write_text(standalone(pareto_chart(points)))
+
+
+def _markdown(rows: Sequence[Mapping[str, Any]], against: str | None) -> str:
+    """The columns that a reader wants first; the CSV has all."""
+    head = ["", "seeds", "macro F1, % (95 % over lesions)", "accuracy, %", "balanced, %"]
+    head += ["drop by conversion, points", "agreement", "MACs, M", "parameters, k", "NPs"]
+    head += ["latency, ms, modelled", "energy, mJ, modelled"]
+    head += [f"against {against}, points (95 % over lesions)"] if against else []
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for row in rows:
+        cells = [row["name"], row["seeds"], f"{row['macro_f1']} ({row['macro_f1_lesions_ci95']})"]
+        cells += [row["accuracy"], row["balanced_accuracy"]]
+        drop = row["drop_points"]
+        cells.append(f"{drop} ({row['drop_lesions_ci95']})" if drop != "" else "")
+        cells.append(f"{100 * row['agreement']:.1f} %" if row["agreement"] != "" else "")
+        cells += [f"{row['macs'] / 1e6:.1f}", f"{row['parameters'] / 1e3:.0f}", row["nps"]]
+        cells += [row["latency_ms_modelled"], row["energy_mj_modelled"]]
+        if against:
+            points = row["against_points"]
+            cells.append(f"{points} ({row['against_lesions_ci95']})" if points != "" else "")
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _point(row: Mapping[str, Any]) -> Point:
+    low, high = (float(end) / 100 for end in row["macro_f1_lesions_ci95"].split(" to "))
+    return Point(
+        name=row["name"],
+        energy_mj=row["energy_mj_modelled"],
+        energy_low_mj=row["energy_mj_low"],
+        energy_high_mj=row["energy_mj_high"],
+        score=row["macro_f1"] / 100,
+        score_low=low,
+        score_high=high,
+        provenance="modelled",
+    )
 
 
 if __name__ == "__main__":

@@ -111,8 +111,8 @@ class StepsUp(torch.autograd.Function):
     """ceil(16 (x - threshold) / sixteenths), clipped to 0 to `largest`.
 
     The gradient passes straight through the rounding (Bengio et al. 2013, arXiv:1308.3432) and stops where
-    the clipping cuts. A function of its own, because what torch keeps and computes for each operation of it would
-    make a training step about a quarter longer (`scripts/bench_qat.py`); a mask is enough.
+    the clipping cuts. A function of its own, because what torch keeps and computes for each operation of it
+    would make a training step about a quarter longer (`scripts/bench_qat.py`); a mask is enough.
     """
 
     @staticmethod
