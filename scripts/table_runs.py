@@ -25,7 +25,8 @@ import numpy as np
 
 from qana.comparison.paired import Pair, paired, paired_test
 from qana.comparison.spread import Spread, spread_over_seeds
-from qana.evaluation.bootstrap import Bootstrap, interval95, resampled_scores
+from qana.evaluation.bootstrap import draw_lesions, interval95, sum_by_lesion
+from qana.evaluation.confusion import confusion_rows, scores
 from qana.evaluation.page.figures import standalone
 from qana.evaluation.page.pareto_chart import Point, pareto_chart
 from qana.evaluation.predictions import Predictions, read_predictions
@@ -120,18 +121,18 @@ def _scores(name: str, values: Sequence[float]) -> dict[str, Any]:
 
 
 def _over_lesions(runs: Sequence[Run]) -> str:
-    """95 % interval of the mean over the seeds when lesions are drawn, equally for each seed."""
-    draws = [
-        resampled_scores(
-            run.said.target,
-            run.said.stage_logits[run.last].argmax(1),
-            run.said.lesion_ids,
-            len(run.said.classes),
-            Bootstrap(SAMPLES, 0),
-        ).macro_f1
-        for run in runs
-    ]
-    low, high = interval95(np.mean(draws, axis=0))
+    """95 % interval of the mean over the seeds; a lesion that several test splits share is drawn once."""
+    lesions = sorted({lesion for run in runs for lesion in run.said.lesion_ids})
+    number = {lesion: index for index, lesion in enumerate(lesions)}
+    draws = draw_lesions(len(lesions), samples=SAMPLES, seed=0)
+    found = []
+    for run in runs:
+        classes = len(run.said.classes)
+        rows = confusion_rows(run.said.target, run.said.stage_logits[run.last].argmax(1), classes)
+        index = np.array([number[lesion] for lesion in run.said.lesion_ids])
+        confusion = draws @ sum_by_lesion(rows, index, len(lesions))
+        found.append(scores(confusion.reshape(-1, classes, classes)).macro_f1)
+    low, high = interval95(np.mean(found, axis=0))
     return f"{100 * low:.1f} to {100 * high:.1f}"
 
 

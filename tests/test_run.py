@@ -13,6 +13,13 @@ NARROW = [
     "backbone.depths=[1,1,1]",
     "backbone.features=8",
 ]
+PLAIN = ["conversion=none", *SMALL, *NARROW]
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """A small run without a chip."""
+    return Ended(tmp_path_factory.mktemp("plain"), PLAIN)
 
 
 @pytest.mark.parametrize("backbone", ["qana", pytest.param("akidanet", marks=pytest.mark.slow)])
@@ -54,18 +61,16 @@ def test_conversion_past_its_limit_is_one_line(tmp_path):
     assert "checkpoint.ckpt" in ended.artifacts(run)
 
 
-def test_float_network_of_an_earlier_run_is_taken_as_it_is(tmp_path):
-    plain = ["conversion=none", *SMALL, *NARROW]
-    for name in ("first", "again", "refused"):
+def test_float_network_of_an_earlier_run_is_taken_as_it_is(plain, tmp_path):
+    for name in ("again", "refused"):
         (tmp_path / name).mkdir()
-    first = Ended(tmp_path / "first", plain)
-    folder = f"training.float_from={first.output}"
-    again = Ended(tmp_path / "again", [*plain, folder])
-    assert (first.code, again.code) == (0, 0), again.err
-    one, two = (pd.read_parquet(ended.output / "predictions.parquet") for ended in (first, again))
+    folder = f"training.float_from={plain.output}"
+    again = Ended(tmp_path / "again", [*PLAIN, folder])
+    assert (plain.code, again.code) == (0, 0), again.err
+    one, two = (pd.read_parquet(ended.output / "predictions.parquet") for ended in (plain, again))
     pd.testing.assert_frame_equal(one, two)
-    assert first.report["run"]["config_hash"] == again.report["run"]["config_hash"]
-    refused = Ended(tmp_path / "refused", [*plain, folder, "seed=1", "dataset.images=140"])
+    assert plain.report["run"]["config_hash"] == again.report["run"]["config_hash"]
+    refused = Ended(tmp_path / "refused", [*PLAIN, folder, "seed=1", "dataset.images=140"])
     assert refused.code == 2
     assert "seed = 1 here, 0 there" in refused.err
     assert "dataset.images = 140 here, 105 there" in refused.err
@@ -127,13 +132,10 @@ def test_sweep_of_two_backbones_and_two_bit_widths_is_one_parent_with_four_child
     assert len({run.data.tags["mlflow.parentRunId"] for run in children}) == 1
 
 
-def test_same_seed_gives_the_same_answers(tmp_path):
-    arguments = ["conversion=none", *SMALL, *NARROW]
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    logits = []
-    for name in ("a", "b"):
-        ended = Ended(tmp_path / name, arguments)
-        assert ended.code == 0, ended.err
-        logits.append(np.stack(pd.read_parquet(ended.output / "predictions.parquet")["logits"]))
+def test_same_seed_gives_the_same_answers(plain, tmp_path):
+    again = Ended(tmp_path, PLAIN)
+    assert (plain.code, again.code) == (0, 0), again.err
+    logits = (
+        np.stack(pd.read_parquet(ended.output / "predictions.parquet")["logits"]) for ended in (plain, again)
+    )
     assert np.array_equal(*logits)
