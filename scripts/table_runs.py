@@ -30,6 +30,7 @@ from qana.evaluation.confusion import confusion_rows, scores
 from qana.evaluation.page.figures import standalone
 from qana.evaluation.page.pareto_chart import Point, pareto_chart
 from qana.evaluation.predictions import Predictions, read_predictions
+from qana.evaluation.stages import float_stage
 
 SAMPLES = 2000
 SEED = re.compile(r"-seed(\d+)$")
@@ -51,6 +52,11 @@ class Run:
     def seed(self) -> int:
         """Of everything random."""
         return int(self.report["run"]["seed"])
+
+    @property
+    def before(self) -> str:
+        """The stage that conversion is held against: the float network, or the file that it came as."""
+        return float_stage(self.said.stage_logits) or self.last
 
     @property
     def last(self) -> str:
@@ -79,7 +85,7 @@ def row(name: str, runs: Sequence[Run], reference: Sequence[Run]) -> dict[str, A
         "weight_bits": report["quantization"]["weight_bits"],
         "activation_bits": report["quantization"]["activation_bits"],
         "seeds": " ".join(str(run.seed) for run in runs),
-        **_scores("float_macro_f1", [_score(run, "float", "macro_f1") for run in runs]),
+        **_scores("float_macro_f1", [_score(run, run.before, "macro_f1") for run in runs]),
         **_scores("macro_f1", [_score(run, run.last, "macro_f1") for run in runs]),
         "macro_f1_lesions_ci95": _over_lesions(runs),
         **_scores("accuracy", [_score(run, run.last, "accuracy") for run in runs]),
@@ -153,7 +159,7 @@ def _within(run: Run) -> Pair:
     """Float and chip of one run."""
     answers = run.said.stage_logits
     names, groups = (f"float {run.seed}", run.last), run.said.lesion_ids
-    first, second = answers["float"].argmax(1), answers[run.last].argmax(1)
+    first, second = answers[run.before].argmax(1), answers[run.last].argmax(1)
     return Pair(names, run.said.target, first, second, groups, len(run.said.classes), _data(run))
 
 
