@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""What can be relied on: operating points, confidence and changed images of runs, means over their seeds.
+
+scripts/table_trust.py FOLDER... --out experiments/STUDY/NAME.csv
+
+FOLDER: of a run with the blocks `trust` and, where it was asked for, `robustness` in its report. One row per
+figure: what it is of, mean, lowest and highest over the runs. NAME.md has the same to read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+Report = Mapping[str, Any]
+
+
+def figures(report: Report) -> Iterator[tuple[str, str, float | None]]:
+    """(what, of what, share or points) of one run."""
+    trust = report["trust"]
+    for name, found in trust["per_class"].items():
+        for point in found["points"]:
+            wanted = point["wanted_sensitivity"]
+            rule = "largest logit" if wanted is None else f"validation threshold for {100 * wanted:.0f} %"
+            yield f"sensitivity, {rule}", name, _percent(point["sensitivity"])
+            yield f"specificity, {rule}", name, _percent(point["specificity"])
+    calibration = trust["calibration"]
+    yield "calibration error", "as it is", _percent(calibration["ece_before"])
+    yield "calibration error", "with the temperature", _percent(calibration["ece_after"])
+    changed = report.get("robustness") or {"changed": ()}
+    for row in changed["changed"]:
+        yield (
+            "macro F1, change in points",
+            f"{row['kind']} {row['level']:g}",
+            -100 * row["macro_f1_drop"]["value"],
+        )
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
+
+
+def rows(reports: list[Report]) -> list[dict[str, Any]]:
+    """Mean, lowest and highest of every figure, over the runs that have it."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for report in reports:
+        for what, of, value in figures(report):
+            if value is not None:
+                found.setdefault((what, of), []).append(value)
+    return [
+        {
+            "what": what,
+            "of": of,
+            "mean": round(sum(values) / len(values), 1),
+            "lowest": round(min(values), 1),
+            "highest": round(max(values), 1),
+            "runs": len(values),
+        }
+        for (what, of), values in sorted(found.items())
+    ]
+
+
+def main() -> None:
+    """Write both tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    paths = [path for folder in args.folders for path in sorted(folder.rglob("report.json"))]
+    reports = [report for report in map(_read, paths) if "trust" in report]
+    if not reports:
+        parser.error("no report with a block `trust` in these folders")
+    found = rows(reports)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    with args.out.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(found[0]))
+        writer.writeheader()
+        writer.writerows(found)
+    lines = ["| | of | mean | lowest | highest | runs |", "|---|---|---|---|---|---|"]
+    lines += ["| " + " | ".join(str(value) for value in row.values()) + " |" for row in found]
+    args.out.with_suffix(".md").write_text("\n".join(lines) + "\n")
+
+
+def _read(path: Path) -> Report:
+    report: Report = json.loads(path.read_text())
+    return report
+
+
+if __name__ == "__main__":
+    main()
