@@ -37,7 +37,7 @@ run: venv ## train, convert and measure the default experiment on synthetic data
 test: venv ## run the test suite
 	$(PYTEST) -m "not slow" --durations=10
 
-test-slow: venv ## run the tests that take more than a minute each
+test-slow: venv ## run the long tests, which 'make test' leaves out
 	$(PYTEST) -m slow --durations=10
 
 check: venv ## format, lint, types, layers, then the test suite

@@ -26,7 +26,9 @@ def pids(folder):
     return {path.read_text() for path in (folder / "meeting").iterdir()}
 
 
-@pytest.mark.parametrize("launcher", [RAY, SUBMITIT], ids=["ray", "submitit"])
+@pytest.mark.parametrize(
+    "launcher", [pytest.param(RAY, id="ray", marks=pytest.mark.slow), pytest.param(SUBMITIT, id="submitit")]
+)
 @pytest.mark.usefixtures("store")
 def test_two_jobs_run_at_once_and_one_that_fails_or_dies_stops_no_other(type_in, tmp_path, launcher):
     code, _, err = type_in("run", "-m", *launcher, RATES, "name=untracked")

@@ -22,7 +22,8 @@ def plain(tmp_path_factory):
     return Ended(tmp_path_factory.mktemp("plain"), PLAIN)
 
 
-@pytest.mark.parametrize("backbone", ["qana", pytest.param("akidanet", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("backbone", ["qana", "akidanet"])
 def test_second_generation_runs_8_bits(tmp_path, backbone):
     # One epoch on layers of a few channels leaves some of them dead, which is not what is tested here.
     narrow = ["conversion.max_dead_share=1", *NARROW] if backbone == "qana" else []
@@ -77,6 +78,7 @@ def test_float_network_of_an_earlier_run_is_taken_as_it_is(plain, tmp_path):
     assert [path.name for path in (tmp_path / "refused").iterdir()] == []
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_network(tmp_path):
     """Lightning's DDP: each process sees its share of every epoch; one run is tracked, one report written."""
     short = ["training.float_epochs=1", "training.quantized_epochs=1", "training.batch_size=8"]
@@ -103,10 +105,14 @@ def test_untrained_network_is_taken_to_the_chip_before_its_training(tmp_path):
     ("arguments", "named"),
     [
         (["quantization=w8a8"], "akd1000 does not run w8a8"),
-        (["quantization=none"], "akd1000 does not run a float network"),
+        pytest.param(["quantization=none"], "akd1000 does not run a float network", marks=pytest.mark.slow),
         (["backbone.form=concat"], "a concatenation"),
-        (["dataset.image_size=512"], "a global pool over"),
-        (["conversion.device=SixNodesIPv2"], "SixNodesIPv2, of Akida v2, for generation 1"),
+        pytest.param(["dataset.image_size=512"], "a global pool over", marks=pytest.mark.slow),
+        pytest.param(
+            ["conversion.device=SixNodesIPv2"],
+            "SixNodesIPv2, of Akida v2, for generation 1",
+            marks=pytest.mark.slow,
+        ),
         (["dataset=ham10000", "dataset.root=nowhere"], "nowhere"),
     ],
 )
@@ -118,6 +124,7 @@ def test_what_cannot_work_is_refused_before_training_and_leaves_nothing(tmp_path
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_sweep_of_two_backbones_and_two_bit_widths_is_one_parent_with_four_children(tmp_path):
     ended = Ended(
         tmp_path,
