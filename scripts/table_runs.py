@@ -77,11 +77,13 @@ def runs_below(folders: Sequence[Path]) -> list[Run]:
 def row(name: str, runs: Sequence[Run], reference: Sequence[Run]) -> dict[str, Any]:
     """What the runs of one row have in common, and their means."""
     report = runs[0].report
-    conversion, cost = report["conversion"], report["cost"] or {}
+    # Of the runs that went to the chip; a row may hold others too, which torch speaks for.
+    agreement = [run.report["conversion"]["agreement"] for run in runs if run.report["conversion"]]
+    costs = [run.report["cost"] for run in runs if run.report["cost"]]
     found = {
         "name": name,
         "backbone": report["backbone"]["name"],
-        "target": conversion["target"] if conversion else "none",
+        "target": report["conversion"]["target"] if report["conversion"] else "none",
         "weight_bits": report["quantization"]["weight_bits"],
         "activation_bits": report["quantization"]["activation_bits"],
         "seeds": " ".join(str(run.seed) for run in runs),
@@ -92,18 +94,18 @@ def row(name: str, runs: Sequence[Run], reference: Sequence[Run]) -> dict[str, A
         **_scores("balanced_accuracy", [_score(run, run.last, "balanced_accuracy") for run in runs]),
         **_difference("drop", [_within(run) for run in runs]),
         **_difference("against", _between(runs, reference)),
-        "agreement": min(run.report["conversion"]["agreement"] for run in runs) if conversion else "",
+        "agreement": min(agreement, default=""),
         "max_error_lsb": _worst_lsb(runs),
         "macs": report["backbone"]["macs"],
         "parameters": report["backbone"]["parameters"],
         "nps": (report["mapping"] or {}).get("nps", ""),
     }
     for key in ("synops", "activation_sparsity"):
-        found[key] = _mean([run.report["cost"][key] for run in runs], 3) if key in cost else ""
+        found[key] = _mean([cost[key] for cost in costs], 3) if costs else ""
     for key in ("latency_ms", "energy_mj"):
         for end in ("value", "low", "high"):
             name = f"{key}_modelled" if end == "value" else f"{key}_{end}"
-            found[name] = _mean([run.report["cost"][key][end] for run in runs], 4) if cost else ""
+            found[name] = _mean([cost[key][end] for cost in costs], 4) if costs else ""
     return found
 
 
