@@ -50,6 +50,7 @@ def convert_file(file: OnnxFile, scaling: InputScaling, cfg: DictConfig) -> dict
     target, quantization = require_chip(instantiate(cfg.conversion)), instantiate(cfg.quantization)
     _require_quantization(quantization)
     _require_classes(file, source)
+    _require_no_robustness(evaluation)
     console.print(f"{file.path.name}: {scaling.text}; {ROUTE}", style="bold", highlight=False)
     splits = source.load()
 
@@ -144,6 +145,16 @@ def _require_quantization(quantization: Quantization | None) -> None:
             where="quantization",
             allowed=f"a bit-width for weights and activations; {INPUT_WEIGHT_BITS} bits in the first layer",
             fix="choose quantization=w8a8 or quantization=w4a4",
+        )
+
+
+def _require_no_robustness(evaluation: Evaluation) -> None:
+    if evaluation.robustness is not None and evaluation.robustness.wanted:
+        raise QanaError(
+            "changed images are put to the trained network, and a file brings none that torch runs",
+            where=f"evaluation.robustness.images = {evaluation.robustness.images}",
+            allowed="0 with onnx=FILE; any number in qana run",
+            fix="leave out evaluation.robustness.images",
         )
 
 

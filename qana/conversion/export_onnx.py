@@ -24,8 +24,7 @@ def export_onnx(network: nn.Module, image_shape: tuple[int, int, int], path: Pat
         path: of the ONNX file; its input is called ``pixels``, its output ``logits``.
     """
     height, width, channels = image_shape
-    # An exporter that fails prints the whole graph; what failed is in the exception.
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+    with warnings.catch_warnings():
         # torch 2.13 points at its dynamo exporter, which fails with the onnxscript that quantizeml pins.
         warnings.simplefilter("ignore", DeprecationWarning)
         # Paddings are traced as constants on purpose: a program has one input size.

@@ -46,9 +46,9 @@ from qana.evaluation.report import (
 )
 from qana.evaluation.robustness import Robustness
 from qana.evaluation.spiking_block import spiking_block
-from qana.evaluation.stages import float_stage, in_ladder_order
+from qana.evaluation.stages import float_stage, in_ladder_order, trained_stage
 from qana.evaluation.strata_block import strata_block
-from qana.evaluation.trust_block import trained_stage, trust_block, validation_block
+from qana.evaluation.trust_block import trust_block, validation_block
 from qana.incremental import Learned
 
 StageLogits = Mapping[str, NDArray[np.float32]]
@@ -71,7 +71,7 @@ class Evaluation:
         neurobench_images: test images on which sparsity and synaptic operations are counted.
         cost: model of latency and energy on the chip.
         device: measures an attached device.
-        robustness: changes test images and asks again.
+        robustness: changes test images and asks again; None, as in configs older than it, for no such test.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Evaluation:
         neurobench_images: int,
         cost: AkidaCostModel,
         device: DeviceMeter,
-        robustness: Robustness,
+        robustness: Robustness | None = None,
     ) -> None:
         _require_batches(host_batches, neurobench_images)
         if bootstrap_samples < 100 or host_runs < 1 or host_warmup < 0:
@@ -282,7 +282,7 @@ class Evaluation:
     def _robustness(
         self, network: nn.Module | None, logits: StageLogits, splits: Splits
     ) -> dict[str, Any] | None:
-        if network is None:
+        if network is None or self.robustness is None:
             return None
 
         def answers(images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -85,10 +85,10 @@ def require_finite(logits: Logits, stage: str) -> None:
     broken = np.flatnonzero(~np.isfinite(logits).all(axis=1))
     if broken.size:
         raise QanaError(
-            f"{broken.size} of {len(logits)} test images have logits that are not finite at stage {stage}"
+            f"{broken.size} of {len(logits)} images have logits that are not finite at stage {stage}"
             f" (rows {listed([int(row) for row in broken], limit=5)})",
             where=f"stages.{stage}",
-            allowed="finite logits for every test image",
+            allowed="finite logits for every image",
             fix="look for a diverged training (lower training.learning_rate) and run again",
         )
 

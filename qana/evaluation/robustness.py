@@ -25,6 +25,9 @@ Answers = Callable[[Images], NDArray[np.float32]]
 class Robustness:
     """Changes test images at the size that the network sees, and asks again.
 
+    The kinds of change are those of Hendrycks and Dietterich 2019 (arXiv:1903.12261, section 3); the levels are
+    the user's, because theirs were made for larger images.
+
     Args:
         images: how many test images, drawn at random; None for all, 0 for no such test.
         brightness: factors, positive.
@@ -32,6 +35,9 @@ class Robustness:
         jpeg_quality: 1 to 95.
         noise_sigma: standard deviations of normal noise, of 255, positive.
         seed: of the drawing and the noise.
+
+    Raises:
+        QanaError: names every value that cannot be used.
     """
 
     def __init__(
@@ -52,6 +58,11 @@ class Robustness:
             "noise_sigma": list(noise_sigma),
         }
         self._check()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is anything to do."""
+        return self.images != 0
 
     def block(
         self, answers: Answers, stage: str, test: ImageSet, num_classes: int, bootstrap: Bootstrap
@@ -110,13 +121,14 @@ class Robustness:
     def _check(self) -> None:
         faults = [f"images = {self.images}"] if self.images is not None and self.images < 0 else []
         for kind, levels in self.levels.items():
-            if any(not level > 0 or (kind == "jpeg_quality" and level > 95) for level in levels):
+            whole = kind == "jpeg_quality"
+            if any(not level > 0 or (whole and (level > 95 or level != int(level))) for level in levels):
                 faults.append(f"{kind} = {levels}")
         if faults:
             raise QanaError(
                 f"{len(faults)} value(s) of the robustness test cannot be used",
                 where=", ".join(f"evaluation.robustness.{fault}" for fault in faults),
-                allowed="images: null for all, 0 for none, or a count; positive levels; jpeg_quality 1 to 95",
+                allowed="images: null for all, 0 for none, or a count; positive levels; jpeg_quality whole, 1 to 95",
                 fix="correct the values named above",
             )
 

@@ -34,6 +34,11 @@ def float_stage(stages: Container[str]) -> str | None:
     return "onnx" if "onnx" in stages and "torch" not in stages else None
 
 
+def trained_stage(stages: Container[str]) -> str:
+    """The trained network itself, of the stages of a run of ours; also what validation images are put to."""
+    return "torch" if "torch" in stages else "float"
+
+
 def converted_stage(stages: Container[str]) -> str:
     """The network that the converter was given: ours, or the ONNX file of one trained elsewhere."""
     return "torch" if "torch" in stages else "onnx"

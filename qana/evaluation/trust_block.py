@@ -14,18 +14,9 @@ from qana.evaluation.confidence import calibration_facts, fit_temperature
 from qana.evaluation.failures import surest_failures
 from qana.evaluation.metrics import stage_metrics
 from qana.evaluation.operating_points import operating_points
+from qana.evaluation.stages import trained_stage
 
 Logits = NDArray[np.float32]
-
-
-def trained_stage(stages: Mapping[str, Logits]) -> str:
-    """The stage that the trained network itself speaks for, and that validation images were put to."""
-    return "torch" if "torch" in stages else "float"
-
-
-def last_of(stages: Mapping[str, Logits]) -> str:
-    """The stage whose answers are judged: the chip's, which are the trained network's, where there is one."""
-    return "akida" if "akida" in stages and "torch" in stages else trained_stage(stages)
 
 
 def validation_block(
@@ -61,7 +52,8 @@ def trust_block(
         classes: C names.
         bootstrap: of the intervals.
     """
-    stage = last_of(stages)
+    # The chip says what the trained network says; a spiking network does not, and has no thresholds of its own.
+    stage = "akida" if "akida" in stages else trained_stage(stages)
     temperature = fit_temperature(validation, val.target)
     facts = calibration_facts(stages[stage], test.target, temperature)
     return {

@@ -166,10 +166,10 @@ def test_images_say_how_many_are_seen_and_none_is_no_test(lit):
 
 
 def test_levels_that_mean_nothing_are_refused_together():
-    levels = {**LEVELS, "jpeg_quality": [101], "noise_sigma": [0], "brightness": [-1]}
+    levels = {**LEVELS, "jpeg_quality": [50, 0.5], "noise_sigma": [0], "brightness": [-1]}
     with pytest.raises(QanaError) as caught:
         Robustness(images=-1, seed=0, **levels)
-    for name in ("images = -1", "jpeg_quality = [101]", "noise_sigma = [0]", "brightness = [-1]"):
+    for name in ("images = -1", "jpeg_quality = [50, 0.5]", "noise_sigma = [0]", "brightness = [-1]"):
         assert f"evaluation.robustness.{name}" in str(caught.value)
 
 
@@ -190,3 +190,15 @@ def test_page_shows_changed_images(measure, evaluation, tmp_path):
     report = measure(quantized_network=network)
     assert [row["kind"] for row in report["robustness"]["changed"]] == list(LEVELS)
     assert "JPEG, quality" in (tmp_path / "report.html").read_text()
+
+
+def test_a_config_older_than_the_robustness_test_has_none(measure, evaluation):
+    evaluation.robustness = None
+    assert "robustness" not in measure()
+
+
+def test_validation_logits_that_are_not_finite_are_named(measure, said):
+    broken = said[1].copy()
+    broken[3] = np.nan
+    with pytest.raises(QanaError, match=r"1 of 200 images .* at stage validation \(rows 3\)"):
+        measure(validation_logits=broken)

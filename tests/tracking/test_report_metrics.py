@@ -131,3 +131,20 @@ def test_config_is_flattened_as_yaml_spells_it():
         "text": "1e-3",
         "list": '[1, {"x": 0.5}]',
     }
+
+
+def test_changed_images_have_a_key_for_every_kind_and_level():
+    drop = {"value": 0.25, "ci95": [0.125, 0.5]}
+    row = {"kind": "jpeg_quality", "level": 20.0, "accuracy": 0.5, "macro_f1": 0.375, "macro_f1_drop": drop}
+    blocks = {
+        "robustness": {"stage": "torch", "images": 9, "changed": [row]},
+        "validation": {"macro_f1": 0.75},
+    }
+    assert report_metrics(blocks) == {
+        "validation/macro_f1": 0.75,
+        "robustness/jpeg_quality_20/accuracy": 0.5,
+        "robustness/jpeg_quality_20/macro_f1": 0.375,
+        "robustness/jpeg_quality_20/macro_f1_drop": 0.25,
+        "robustness/jpeg_quality_20/ci95/macro_f1_drop/low": 0.125,
+        "robustness/jpeg_quality_20/ci95/macro_f1_drop/high": 0.5,
+    }
