@@ -25,8 +25,8 @@ Answers = Callable[[Images], NDArray[np.float32]]
 class Robustness:
     """Changes test images at the size that the network sees, and asks again.
 
-    The kinds of change are those of Hendrycks and Dietterich 2019 (arXiv:1903.12261, section 3); the levels are
-    the user's, because theirs were made for larger images.
+    The kinds of change are those of Hendrycks and Dietterich 2019 (arXiv:1903.12261, section 3); the levels
+    are the user's, because theirs were made for larger images.
 
     Args:
         images: how many test images, drawn at random; None for all, 0 for no such test.
@@ -128,7 +128,8 @@ class Robustness:
             raise QanaError(
                 f"{len(faults)} value(s) of the robustness test cannot be used",
                 where=", ".join(f"evaluation.robustness.{fault}" for fault in faults),
-                allowed="images: null for all, 0 for none, or a count; positive levels; jpeg_quality whole, 1 to 95",
+                allowed="images: null for all, 0 for none, or a count; positive levels; jpeg_quality whole,"
+                " 1 to 95",
                 fix="correct the values named above",
             )
 

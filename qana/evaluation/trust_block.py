@@ -52,7 +52,7 @@ def trust_block(
         classes: C names.
         bootstrap: of the intervals.
     """
-    # The chip says what the trained network says; a spiking network does not, and has no thresholds of its own.
+    # The chip says what the trained network says; a spiking network does not, and has no thresholds.
     stage = "akida" if "akida" in stages else trained_stage(stages)
     temperature = fit_temperature(validation, val.target)
     facts = calibration_facts(stages[stage], test.target, temperature)

@@ -118,7 +118,7 @@ def test_live_gates_are_timed_with_onnx_runtime_too(tmp_path):
         attention_form="gated",
         gate_ending="annealed",
     )
-    found = measure_host(network, (16, 16, 3), batches=[1], runs=1, warmup=0, powercap=tmp_path)
+    found = measure_host(network, (64, 64, 3), batches=[1], runs=1, warmup=0, powercap=tmp_path)
     assert [run.runtime.split()[0] for run in found.runs] == ["torch", "onnxruntime"]
 
 
