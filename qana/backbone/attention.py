@@ -146,7 +146,7 @@ class LiveGate(nn.Module):
 
 def _pool_regions(x: Tensor, grid: int) -> Tensor:
     """Mean of each of grid x grid regions: (N, C, H, W) to (N, C, grid, grid)."""
-    height, width = x.shape[2:]
+    height, width = (int(side) for side in x.shape[2:])  # a tracing export wants plain kernel sizes
     if height % grid or width % grid:
         return F.adaptive_avg_pool2d(x, grid)
     return F.avg_pool2d(x, (height // grid, width // grid))  # the same, and far faster backwards

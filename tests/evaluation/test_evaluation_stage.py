@@ -36,7 +36,7 @@ def test_broken_logits_stop_the_evaluation_before_anything_is_written(measure, t
     logits = fabricated_run.stage_logits(fabricated_run.splits().test.target)
     logits["keras"] = np.full_like(logits["keras"], np.nan)
 
-    with pytest.raises(QanaError, match=r"400 of 400 test images .* at stage keras"):
+    with pytest.raises(QanaError, match=r"400 of 400 images .* at stage keras"):
         measure(stage_logits=logits)
     assert not list(tmp_path.iterdir())
 

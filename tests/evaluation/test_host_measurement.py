@@ -118,8 +118,8 @@ def test_live_gates_are_timed_with_onnx_runtime_too(tmp_path):
         attention_form="gated",
         gate_ending="annealed",
     )
-    found = measure_host(network, (64, 64, 3), batches=[1], runs=1, warmup=0, powercap=tmp_path)
-    assert [run.runtime.split()[0] for run in found.runs] == ["torch", "onnxruntime"]
+    found = measure_host(network, (64, 64, 3), batches=[1, 3], runs=1, warmup=0, powercap=tmp_path)
+    assert [run.runtime.split()[0] for run in found.runs].count("onnxruntime") == 2
 
 
 class Driver:

@@ -119,7 +119,7 @@ def test_logits_that_are_not_finite_are_refused_with_the_stage_and_the_rows(valu
     logits, *_ = case()
     logits[[3, 17], 1] = value
 
-    with pytest.raises(QanaError, match=r"2 of 300 test images .* at stage akida \(rows 3, 17\)") as caught:
+    with pytest.raises(QanaError, match=r"2 of 300 images .* at stage akida \(rows 3, 17\)") as caught:
         require_finite(logits, "akida")
     assert all((caught.value.where, caught.value.allowed, caught.value.fix))
 
