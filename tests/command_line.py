@@ -1,23 +1,26 @@
 """Runs the real command line in a folder of its own."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+from empty_store import make_store
 from mlflow.tracking import MlflowClient
+from warm_command import run_command
 
 
 class Ended:
-    """A command that has ended, and what it left."""
+    """A command that has ended, and what it left.
 
-    def __init__(self, folder: Path, arguments: list[str]) -> None:
-        environment = {**os.environ, "COLUMNS": "120"}
-        command = [str(Path(sys.executable).parent / "qana"), "run", *arguments]
-        done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-        )
+    Args:
+        folder: where it ran.
+        arguments: of `qana run`.
+        tracks: whether a store for its run is there before; a refused command is to leave its folder empty.
+    """
+
+    def __init__(self, folder: Path, arguments: list[str], *, tracks: bool = True) -> None:
+        if tracks:
+            make_store(folder)
+        done = run_command(["run", *arguments], folder)
         self.folder, self.code, self.out, self.err = folder, done.returncode, done.stdout, done.stderr
 
     @property

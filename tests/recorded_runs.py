@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from empty_store import make_store
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from small_networks import settled
@@ -35,6 +36,7 @@ V1 = ["conversion=none", "conversion.form=separable", "conversion.generation=1",
 
 def record_run(folder: Path, *overrides: str) -> str:
     """Make one run below `folder` and return its id; its network has settled norms instead of a training."""
+    make_store(folder)
     with chdir(folder):
         composition = compose_all(parse_arguments([*SMALL, *overrides]))
         with job_config(composition.jobs[0], 0) as cfg:

@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from empty_store import make_store
 from mlflow.tracking import MlflowClient
 
 import qana
@@ -173,18 +174,9 @@ def program(tmp_path_factory):
     return folder / "program.py"
 
 
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory):
-    """A store with its tables and no experiment; MLflow needs seconds to make one."""
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
-    return path
-
-
 @pytest.fixture
-def store(empty_store, tmp_path):
-    (tmp_path / "qana_runs").mkdir()
-    shutil.copy(empty_store, tmp_path / "qana_runs")
+def store(tmp_path):
+    make_store(tmp_path)
 
 
 @pytest.fixture

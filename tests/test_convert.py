@@ -23,6 +23,7 @@ from mlflow.tracking import MlflowClient
 from omegaconf import OmegaConf
 from PIL import Image
 from recorded_runs import AKIDANET, V1, record_run
+from warm_command import run_command
 
 from qana.backbone.timm_import import import_torchvision
 from qana.command.composition import config_directory, job_config, parse_arguments
@@ -79,11 +80,8 @@ class Converted:
     """A conversion by the real command, and what it left."""
 
     def __init__(self, store, client, source, *overrides):
-        environment = {**os.environ, "COLUMNS": "200"}
-        command = [str(Path(sys.executable).parent / "qana"), "convert", f"run={source.info.run_id[:8]}"]
-        done = subprocess.run(
-            [*command, *overrides], cwd=store, env=environment, capture_output=True, text=True, check=False
-        )
+        command = ["convert", f"run={source.info.run_id[:8]}", *overrides]
+        done = run_command(command, store, COLUMNS="200")
         assert done.returncode == 0, done.stderr
         self.out = done.stdout
         self.folder = max(store.glob("outputs/*/*"))
@@ -351,8 +349,7 @@ def photographs(same_generation, tmp_path_factory):
 
 
 def predict(*arguments):
-    command = [str(Path(sys.executable).parent / "qana"), "predict", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return run_command(["predict", *arguments], Path.cwd())
 
 
 def test_program_of_a_run_answers_photographs_as_it_did_in_the_test(same_generation, photographs, store):

@@ -1,10 +1,6 @@
 """`qana convert onnx=FILE`: one real conversion of a file from elsewhere, and all that is refused before."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +8,7 @@ import pytest
 import torch
 from mlflow.tracking import MlflowClient
 from torch import nn
+from warm_command import run_command
 
 from qana.backbone.timm_import import import_torchvision
 from qana.command.composition import compose_all, job_config, parse_arguments
@@ -68,10 +65,9 @@ def elsewhere(tmp_path_factory):
 @pytest.fixture(scope="module")
 def converted(elsewhere):
     folder, _ = elsewhere
-    command = [str(Path(sys.executable).parent / "qana"), "convert", "onnx=net.onnx", *SMALL]
-    command += ["conversion=akida2", "quantization=w8a8", f"input_scale={SCALE}", "input_offset=-1"]
-    environment = {**os.environ, "COLUMNS": "200"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    command = ["convert", "onnx=net.onnx", *SMALL, "conversion=akida2", "quantization=w8a8"]
+    command += [f"input_scale={SCALE}", "input_offset=-1"]
+    done = run_command(command, folder, COLUMNS="200")
     assert done.returncode == 0, done.stderr
     return next(folder.glob("outputs/*/*")), done.stdout
 

@@ -1,14 +1,12 @@
 """`qana learn`: the words that it takes, and, slow, a whole run that goes on learning."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from hydra.utils import instantiate
 from mlflow.tracking import MlflowClient
+from warm_command import run_command
 
 from qana.command.composition import compose_all, job_config, parse_arguments
 from qana.command.learn import read_request
@@ -73,11 +71,7 @@ def test_recipes_choose_a_network_that_the_chip_can_learn_behind(recipe):
 
 
 def qana(folder, *arguments):
-    environment = {**os.environ, "COLUMNS": "200"}
-    command = [sys.executable, "-c", "import sys; sys.argv[0]='qana'; from qana.cli import main; main()"]
-    return subprocess.run(
-        [*command, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+    return run_command([*arguments], folder, COLUMNS="200")
 
 
 @pytest.fixture(scope="module")

@@ -71,7 +71,8 @@ def test_float_network_of_an_earlier_run_is_taken_as_it_is(plain, tmp_path):
     one, two = (pd.read_parquet(ended.output / "predictions.parquet") for ended in (plain, again))
     pd.testing.assert_frame_equal(one, two)
     assert plain.report["run"]["config_hash"] == again.report["run"]["config_hash"]
-    refused = Ended(tmp_path / "refused", [*PLAIN, folder, "seed=1", "dataset.images=140"])
+    other = ["seed=1", "dataset.images=140"]
+    refused = Ended(tmp_path / "refused", [*PLAIN, folder, *other], tracks=False)
     assert refused.code == 2
     assert "seed = 1 here, 0 there" in refused.err
     assert "dataset.images = 140 here, 105 there" in refused.err
@@ -94,7 +95,7 @@ def test_two_processes_train_one_network(tmp_path):
 
 
 def test_untrained_network_is_taken_to_the_chip_before_its_training(tmp_path):
-    ended = Ended(tmp_path, ["conversion.timeout_s=0.01", *SMALL, *NARROW])
+    ended = Ended(tmp_path, ["conversion.timeout_s=0.01", *SMALL, *NARROW], tracks=False)
     assert ended.code == 1
     assert "before training: the conversion passed its limit of 0.01 s" in ended.err
     assert "conversion.dry_run=false" in ended.err
@@ -117,7 +118,7 @@ def test_untrained_network_is_taken_to_the_chip_before_its_training(tmp_path):
     ],
 )
 def test_what_cannot_work_is_refused_before_training_and_leaves_nothing(tmp_path, arguments, named):
-    ended = Ended(tmp_path, arguments)
+    ended = Ended(tmp_path, arguments, tracks=False)
     assert ended.code == 2
     assert named in ended.err
     assert [line.split(":")[0].strip() for line in ended.err.splitlines()[1:4]] == ["where", "allowed", "fix"]

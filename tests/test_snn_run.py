@@ -28,7 +28,7 @@ def test_a_run_ends_with_a_spiking_network_and_its_curve_over_time(tmp_path):
 
 
 def test_a_quantized_run_is_refused_before_training_and_leaves_nothing(tmp_path):
-    ended = Ended(tmp_path, ["conversion=snn"])
+    ended = Ended(tmp_path, ["conversion=snn"], tracks=False)
     assert ended.code == 2
     assert "target snn takes a float network, not one quantized to w4a4" in ended.err
     assert not list(tmp_path.iterdir())
