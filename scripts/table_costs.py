@@ -10,13 +10,12 @@ is left empty. Time the host on a machine without other work (`qana convert run=
 from __future__ import annotations
 
 import argparse
-import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-Report = Mapping[str, Any]
+from table_files import Report, markdown, write_csv
 
 
 def rows(report: Report) -> Iterator[dict[str, Any]]:
@@ -70,15 +69,10 @@ def main() -> None:
     if not report["cost"] or not report["host"]:
         parser.error("this run has no conversion, or no host timing")
     found = list(rows(report))
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    with args.out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(found[0]))
-        writer.writeheader()
-        writer.writerows(found)
-    lines = ["| " + " | ".join(found[0]) + " |", "|" + "---|" * len(found[0])]
-    lines += ["| " + " | ".join(row.values()) + " |" for row in found]
-    args.out.with_suffix(".md").write_text("\n".join(lines) + "\n")
-    print("\n".join(lines))
+    write_csv(args.out, found)
+    text = markdown(list(found[0]), (row.values() for row in found))
+    args.out.with_suffix(".md").write_text(text)
+    print(text, end="")
 
 
 if __name__ == "__main__":

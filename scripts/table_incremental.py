@@ -9,26 +9,11 @@ FOLDER: of a run, or of a sweep with runs below it; runs that did not go on lear
 from __future__ import annotations
 
 import argparse
-import csv
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-COLUMNS = (
-    "protocol", "lesions", "method", "on_chip", "orders", "accuracy", "accuracy_ci95", "macro_f1",
-    "macro_f1_ci95", "macro_f1_base", "three_rarest_recall", "forgetting_points", "forgetting_ci95",
-    "refused", "stored_bytes", "host_update_ms_per_image",
-)  # fmt: skip
-
-
-def reports(folders: Sequence[Path]) -> Iterator[Mapping[str, Any]]:
-    """Reports with a block on incremental learning, below these folders."""
-    for folder in folders:
-        for path in sorted(folder.rglob("report.json")):
-            report = json.loads(path.read_text())
-            if report.get("incremental"):
-                yield report
+from table_files import markdown, reports_below, write_csv
 
 
 def row(block: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,19 +59,13 @@ def main() -> None:
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    found = [row(report["incremental"]) for report in reports(args.folders)]
+    learned = [report["incremental"] for _, report in reports_below(args.folders)]
+    found = [row(block) for block in learned if block]
     if not found:
         parser.error(f"no run below {', '.join(map(str, args.folders))} went on learning")
     found.sort(key=lambda each: (each["protocol"], each["lesions"] or 0, -each["macro_f1"]))
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    with args.out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(found)
-    print("| " + " | ".join(COLUMNS) + " |")
-    print("|" + "---|" * len(COLUMNS))
-    for each in found:
-        print("| " + " | ".join(str(each[name]) for name in COLUMNS) + " |")
+    write_csv(args.out, found)
+    print(markdown(list(found[0]), (each.values() for each in found)), end="")
 
 
 if __name__ == "__main__":

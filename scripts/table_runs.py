@@ -4,24 +4,24 @@
 scripts/table_runs.py FOLDER... --out experiments/STUDY/NAME.csv [--against NAME]
 
 FOLDER: of a run, or one with runs below it. Runs whose names differ in ``-seed0`` alone are one row. Scores
-are means over the seeds, with t intervals; a drop (float to chip, of the same run) and a difference (to the
-row NAME, of the same seed) have an interval over lesions of the test images besides, the trained networks
-staying as they are. NAME.md has the columns that a reader wants first, NAME.svg macro F1 over modelled
-energy.
+are means over the seeds, with t intervals; costs are means over the seeds that went to the chip. A drop
+(float to chip, of the same run) and a difference (to the row NAME, of the same seed) have an interval over
+lesions of the test images besides, the trained networks staying as they are. NAME.md has the columns that a
+reader wants first, NAME.svg macro F1 over energy.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from table_files import markdown, reports_below, write_csv
 
 from qana.comparison.paired import Pair, paired, paired_test
 from qana.comparison.spread import Spread, spread_over_seeds
@@ -66,11 +66,14 @@ class Run:
 
 def runs_below(folders: Sequence[Path]) -> list[Run]:
     """Finished runs, by name and seed."""
-    paths = [path for folder in folders for path in sorted(folder.rglob("report.json"))]
     runs = [
-        Run(json.loads(path.read_text()), read_predictions(path.with_name("predictions.parquet")))
-        for path in paths
+        Run(report, read_predictions(path.with_name("predictions.parquet")))
+        for path, report in reports_below(folders)
     ]
+    twice = [key for key, times in Counter((run.name, run.seed) for run in runs).items() if times > 1]
+    if twice:
+        named = ", ".join(f"{name} seed {seed}" for name, seed in twice)
+        raise SystemExit(f"several runs are called {named}: leave all but one out, or give them names")
     return sorted(runs, key=lambda run: (run.name, run.seed))
 
 
@@ -79,7 +82,8 @@ def row(name: str, runs: Sequence[Run], reference: Sequence[Run]) -> dict[str, A
     report = runs[0].report
     # Of the runs that went to the chip; a row may hold others too, which torch speaks for.
     agreement = [run.report["conversion"]["agreement"] for run in runs if run.report["conversion"]]
-    costs = [run.report["cost"] for run in runs if run.report["cost"]]
+    priced = [run for run in runs if run.report["cost"]]
+    costs = [run.report["cost"] for run in priced]
     found = {
         "name": name,
         "backbone": report["backbone"]["name"],
@@ -104,8 +108,11 @@ def row(name: str, runs: Sequence[Run], reference: Sequence[Run]) -> dict[str, A
         found[key] = _mean([cost[key] for cost in costs], 3) if costs else ""
     for key in ("latency_ms", "energy_mj"):
         for end in ("value", "low", "high"):
-            name = f"{key}_modelled" if end == "value" else f"{key}_{end}"
-            found[name] = _mean([cost[key][end] for cost in costs], 4) if costs else ""
+            column = key if end == "value" else f"{key}_{end}"
+            found[column] = _mean([cost[key][end] for cost in costs], 4) if costs else ""
+    known = sorted({cost[key]["provenance"] for cost in costs for key in ("latency_ms", "energy_mj")})
+    found["cost_provenance"] = " and ".join(known)
+    found["cost_seeds"] = " ".join(str(run.seed) for run in priced)
     return found
 
 
@@ -219,15 +226,11 @@ def main() -> None:
         )
     groups = {name: [run for run in runs if run.name == name] for name in names}
     found = [row(name, group, groups.get(args.against, [])) for name, group in groups.items()]
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    with args.out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(found[0]))
-        writer.writeheader()
-        writer.writerows(found)
+    write_csv(args.out, found)
     text = _markdown(found, args.against)
     args.out.with_suffix(".md").write_text(text)
     print(text, end="")
-    points = [_point(each) for each in found if each["energy_mj_modelled"] != ""]
+    points = [_point(each) for each in found if each["energy_mj"] != ""]
     if points:
         args.out.with_suffix(".svg").write_text(standalone(pareto_chart(points)))
 
@@ -236,9 +239,9 @@ def _markdown(rows: Sequence[Mapping[str, Any]], against: str | None) -> str:
     """The columns that a reader wants first; the CSV has all."""
     head = ["", "seeds", "macro F1, % (95 % over lesions)", "accuracy, %", "balanced, %"]
     head += ["drop by conversion, points", "agreement", "MACs, M", "parameters, k", "NPs"]
-    head += ["latency, ms, modelled", "energy, mJ, modelled"]
+    head += ["latency, ms", "energy, mJ", "costs are"]
     head += [f"against {against}, points (95 % over lesions)"] if against else []
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines = []
     for row in rows:
         cells = [row["name"], row["seeds"], f"{row['macro_f1']} ({row['macro_f1_lesions_ci95']})"]
         cells += [row["accuracy"], row["balanced_accuracy"]]
@@ -246,25 +249,26 @@ def _markdown(rows: Sequence[Mapping[str, Any]], against: str | None) -> str:
         cells.append(f"{drop} ({row['drop_lesions_ci95']})" if drop != "" else "")
         cells.append(f"{100 * row['agreement']:.1f} %" if row["agreement"] != "" else "")
         cells += [f"{row['macs'] / 1e6:.1f}", f"{row['parameters'] / 1e3:.0f}", row["nps"]]
-        cells += [row["latency_ms_modelled"], row["energy_mj_modelled"]]
+        part = "" if row["cost_seeds"] in ("", row["seeds"]) else f", of seed {row['cost_seeds']}"
+        cells += [row["latency_ms"], row["energy_mj"], row["cost_provenance"] + part]
         if against:
             points = row["against_points"]
             cells.append(f"{points} ({row['against_lesions_ci95']})" if points != "" else "")
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    return "\n".join(lines) + "\n"
+        lines.append(cells)
+    return markdown(head, lines)
 
 
 def _point(row: Mapping[str, Any]) -> Point:
     low, high = (float(end) / 100 for end in row["macro_f1_lesions_ci95"].split(" to "))
     return Point(
         name=row["name"],
-        energy_mj=row["energy_mj_modelled"],
+        energy_mj=row["energy_mj"],
         energy_low_mj=row["energy_mj_low"],
         energy_high_mj=row["energy_mj_high"],
         score=row["macro_f1"] / 100,
         score_low=low,
         score_high=high,
-        provenance="modelled",
+        provenance=row["cost_provenance"],
     )
 
 

@@ -10,13 +10,11 @@ figure: what it is of, mean, lowest and highest over the runs. NAME.md has the s
 from __future__ import annotations
 
 import argparse
-import csv
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-Report = Mapping[str, Any]
+from table_files import Report, markdown, reports_below, write_csv
 
 
 def figures(report: Report) -> Iterator[tuple[str, str, float | None]]:
@@ -44,7 +42,7 @@ def _percent(share: float | None) -> float | None:
     return None if share is None else 100 * share
 
 
-def rows(reports: list[Report]) -> list[dict[str, Any]]:
+def rows(reports: Sequence[Report]) -> list[dict[str, Any]]:
     """Mean, lowest and highest of every figure, over the runs that have it."""
     found: dict[tuple[str, str], list[float]] = {}
     for report in reports:
@@ -72,24 +70,13 @@ def main() -> None:
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    paths = [path for folder in args.folders for path in sorted(folder.rglob("report.json"))]
-    reports = [report for report in map(_read, paths) if "trust" in report]
+    reports = [report for _, report in reports_below(args.folders) if "trust" in report]
     if not reports:
         parser.error("no report with a block `trust` in these folders")
     found = rows(reports)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    with args.out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(found[0]))
-        writer.writeheader()
-        writer.writerows(found)
-    lines = ["| | of | mean | lowest | highest | runs |", "|---|---|---|---|---|---|"]
-    lines += ["| " + " | ".join(str(value) for value in row.values()) + " |" for row in found]
-    args.out.with_suffix(".md").write_text("\n".join(lines) + "\n")
-
-
-def _read(path: Path) -> Report:
-    report: Report = json.loads(path.read_text())
-    return report
+    write_csv(args.out, found)
+    head = ["", "of", "mean", "lowest", "highest", "runs"]
+    args.out.with_suffix(".md").write_text(markdown(head, (row.values() for row in found)))
 
 
 if __name__ == "__main__":
