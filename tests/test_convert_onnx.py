@@ -163,6 +163,11 @@ def test_file_that_is_no_network_is_refused(tmp_path, content):
         (5, ["conversion=akida2", "quantization=w8a8"], "the network knows 5 classes, the data have 7"),
         (7, ["conversion=none"], "there is no target to convert for"),
         (7, ["conversion=akida2", "quantization=none"], "is quantized here, and not by none"),
+        (
+            7,
+            ["conversion=akida2", "quantization=w8a8", "evaluation.robustness.images=null"],
+            "a file brings none that torch runs",
+        ),
     ],
 )
 def test_network_that_cannot_be_converted_is_refused_before_the_data_are_read(
