@@ -27,7 +27,7 @@ class TrainBatches:
     Args:
         image_set: the training images.
         batch_size: images per batch and process.
-        sampler: ``instance``, ``class_balanced``, ``square_root`` or ``progressive``; see `EpochOrder`.
+        sampler: how often each class is shown, by name or as a power of its count; see `EpochOrder`.
         seed: start of the order.
         epochs: of the whole training; see `EpochOrder`.
 

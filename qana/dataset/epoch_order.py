@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from qana.errors import QanaError
 
-Sampler = Literal["instance", "class_balanced", "square_root", "progressive"]
+NamedSampler = Literal["instance", "class_balanced", "square_root", "progressive"]
+Sampler = NamedSampler | float
 
 # Class j is drawn with probability n_j**q / sum_i n_i**q: Kang et al. 2020 (arXiv:1910.09217, eq. 1).
-CLASS_COUNT_POWER: dict[Sampler, float] = {"instance": 1.0, "class_balanced": 0.0, "square_root": 0.5}
+CLASS_COUNT_POWER: dict[str, float] = {"instance": 1.0, "class_balanced": 0.0, "square_root": 0.5}
 
 
 class EpochOrder:
@@ -21,8 +22,9 @@ class EpochOrder:
 
     ``instance`` shows every image once. The others show as many images in total, but give each class its
     quota; within a class, every image is shown before any is shown again. ``class_balanced`` gives all
-    classes the same, ``square_root`` in proportion to the root of their images, and ``progressive`` moves
-    from ``instance`` to ``class_balanced``:
+    classes the same, ``square_root`` in proportion to the root of their images, a number q to that power of
+    them (1 is ``instance``, 0.5 ``square_root``, 0 ``class_balanced``), and ``progressive`` moves from
+    ``instance`` to ``class_balanced``:
 
         p(t) = (1 - t/T) p_instance + t/T p_class_balanced    (Kang et al. 2020, arXiv:1910.09217, eq. 2)
 
@@ -32,7 +34,7 @@ class EpochOrder:
 
     Args:
         target: (N,) int64 class indices.
-        sampler: ``instance``, ``class_balanced``, ``square_root`` or ``progressive``.
+        sampler: ``instance``, ``class_balanced``, ``square_root``, ``progressive``, or q from 0 to 1.
         seed: start of the random order.
         epochs: of the whole training; ``progressive`` arrives in the last.
 
@@ -56,7 +58,8 @@ class EpochOrder:
         if self.sampler == "progressive":
             shares = (1 - self._progress) * counts / counts.sum() + self._progress / len(counts)
         else:
-            weights = counts ** CLASS_COUNT_POWER[self.sampler]
+            power = CLASS_COUNT_POWER[self.sampler] if isinstance(self.sampler, str) else self.sampler
+            weights = counts**power
             shares = weights / weights.sum()
         return dict(zip(labels.tolist(), shares.tolist(), strict=True))
 
@@ -93,12 +96,16 @@ def process_rank() -> tuple[int, int]:
     return 0, 1
 
 
-def _require_sampler(sampler: str) -> None:
-    if sampler not in get_args(Sampler):
+def _require_sampler(sampler: Sampler) -> None:
+    if isinstance(sampler, str):
+        fault = None if sampler in get_args(NamedSampler) else f"no sampler is called {sampler!r}"
+    else:
+        fault = None if 0 <= sampler <= 1 else f"{sampler} is no power of the class counts"
+    if fault:
         raise QanaError(
-            f"no sampler is called {sampler!r}",
+            fault,
             where=f"training.sampler = {sampler}",
-            allowed=", ".join(get_args(Sampler)),
+            allowed=f"{', '.join(get_args(NamedSampler))}, or a power of the class counts from 0 to 1",
             fix="choose one of these, such as training.sampler=square_root",
         )
 

@@ -52,7 +52,7 @@ class Training:
         gate_annealing: see `Classifier`.
         batch_size: training images per step and device.
         eval_batch_size: validation images per step and device.
-        sampler: ``instance``, ``class_balanced``, ``square_root`` or ``progressive``; see `EpochOrder`.
+        sampler: how often each class is shown, by name or as a power of its count; see `EpochOrder`.
         augmentation: of the training images, on the device that trains; null for none.
         patience: epochs without a better validation macro F1 before a phase stops early.
         accelerator: Lightning's: ``cpu``, ``gpu``.
@@ -245,6 +245,7 @@ class Training:
             "training.gate_annealing": not 0 <= start < end <= 1,
             "training.batch_size": self.batch_size < 1,
             "training.eval_batch_size": self.eval_batch_size < 1,
+            "training.sampler": not (isinstance(self.sampler, str) or 0 <= self.sampler <= 1),
             "training.patience": self.patience < 1,
             "training.devices": self.devices < 1,
             "training.batches_per_epoch": self.batches_per_epoch is not None and self.batches_per_epoch < 1,

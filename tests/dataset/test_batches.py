@@ -67,6 +67,9 @@ def test_evaluation_shows_every_image_once_in_order(count, sizes):
 def test_unknown_sampler_batch_size_and_epochs_are_refused():
     with pytest.raises(QanaError, match="allowed: instance, class_balanced, square_root, progressive"):
         train_batches(image_set(), sampler="cube")
+    for power in (-0.1, 1.5, float("nan")):
+        with pytest.raises(QanaError, match=f"{power} is no power of the class counts"):
+            train_batches(image_set(), sampler=power)
     with pytest.raises(QanaError, match=r"training\.batch_size = 0"):
         train_batches(image_set(), batch_size=0)
     with pytest.raises(QanaError, match=r"quantized_epochs = 0"):

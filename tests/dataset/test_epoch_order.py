@@ -24,6 +24,7 @@ def counts_of(chosen, epoch):
     [
         ("instance", [90 / 103, 9 / 103, 4 / 103]),
         ("square_root", [9.48683 / 14.48683, 3 / 14.48683, 2 / 14.48683]),
+        (0.75, [0.784544, 0.139514, 0.075942]),
         ("class_balanced", [1 / 3, 1 / 3, 1 / 3]),
     ],
 )
@@ -60,7 +61,7 @@ def test_the_last_progressive_epoch_is_class_balanced_and_so_is_any_beyond(epoch
     assert list(chosen.class_probabilities().values()) == pytest.approx([1 / 3] * 3)
 
 
-@pytest.mark.parametrize("sampler", ["class_balanced", "square_root", "progressive"])
+@pytest.mark.parametrize("sampler", ["class_balanced", "square_root", "progressive", 0.75])
 def test_within_a_class_no_image_is_repeated_before_all_were_shown(sampler):
     chosen = order(sampler, epochs=3)
     chosen.set_epoch(1)
@@ -73,7 +74,7 @@ def test_within_a_class_no_image_is_repeated_before_all_were_shown(sampler):
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.integers(0, 5), min_size=1, max_size=60),
-    st.sampled_from(["instance", "class_balanced", "square_root", "progressive"]),
+    st.sampled_from(["instance", "class_balanced", "square_root", "progressive", 0.0, 0.3, 1.0]),
     st.integers(0, 2**31),
     st.integers(0, 9),
 )

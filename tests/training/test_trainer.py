@@ -168,6 +168,7 @@ def test_another_sampler_and_another_schedule_learn_too(tmp_path):
         ("batch_size", 0),
         ("eval_batch_size", 0),
         ("patience", 0),
+        ("sampler", 1.5),
         ("devices", 0),
         ("batches_per_epoch", 0),
     ],
