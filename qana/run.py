@@ -21,7 +21,8 @@ from qana.evaluation import print_summary, write_data_files
 from qana.provenance import package_versions
 from qana.tracking.start_tags import start_tags
 from qana.tracking.sweep import parent_run_id
-from qana.training.float_phase import require_same_float_phase, require_same_split
+from qana.training import float_phase, teacher
+from qana.training.earlier_run import require_same_split
 
 # Constructor arguments that come from the stages before, and so must not stand in a YAML file.
 SUPPLIED: dict[str, set[str]] = {"backbone": {"num_classes"}}
@@ -40,7 +41,8 @@ def run(cfg: DictConfig) -> dict[str, Any]:
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     console.rule(f"[bold]{config['name']}[/bold]")
 
-    require_same_float_phase(config)
+    float_phase.require_same_float_phase(config)
+    teacher.require_teacher(config)
     training = instantiate(cfg.training)
     training.seed_everything()
     source = instantiate(cfg.dataset)
@@ -54,7 +56,8 @@ def run(cfg: DictConfig) -> dict[str, Any]:
     if incremental is not None:
         incremental.check(target, quantization)
     splits = source.load()
-    require_same_split(config["training"].get("float_from"), splits.split_hash)
+    require_same_split(config["training"].get("float_from"), splits.split_hash, float_phase.KEY)
+    taught_by = teacher.load_teacher(config, len(source.classes), splits.split_hash)
     rank_zero_only(rehearse)(target, network, quantization, source.image_shape)
     shown = splits if incremental is None else incremental.training_splits(splits)
 
@@ -83,6 +86,7 @@ def run(cfg: DictConfig) -> dict[str, Any]:
             callbacks=[end_of_run],
             logger=tracked.lightning_logger(),
             folder=folder,
+            teacher=taught_by,
         )
     report: dict[str, Any] = json.loads((folder / "report.json").read_text())
     print_summary(

@@ -79,6 +79,13 @@ def test_float_network_of_an_earlier_run_is_taken_as_it_is(plain, tmp_path):
     assert [path.name for path in (tmp_path / "refused").iterdir()] == []
 
 
+def test_larger_network_of_an_earlier_run_teaches(plain, tmp_path):
+    taught = Ended(tmp_path, [*PLAIN, "backbone.widths=[8,8,8]", f"training.teacher={plain.output}"])
+    assert taught.code == 0, taught.err
+    (run,) = taught.runs()
+    assert run.data.metrics["float/distillation_loss"] > 0
+
+
 @pytest.mark.slow
 def test_two_processes_train_one_network(tmp_path):
     """Lightning's DDP: each process sees its share of every epoch; one run is tracked, one report written."""

@@ -19,6 +19,7 @@ from qana.errors import QanaError
 from qana.quantization import Quantization
 from qana.quantization.soundness import require_living
 from qana.training.classifier import Classifier, Schedule
+from qana.training.distillation import Distillation
 from qana.training.early_stop import EarlyStop
 from qana.training.epoch_progress import EpochProgress
 from qana.training.fine_tuning import FineTuning, Term
@@ -40,6 +41,9 @@ class Training:
 
     Args:
         float_epochs: epochs of the float phase, at least 1.
+        teacher: folder of an earlier run whose float network teaches in the float phase; null for none.
+        teacher_weight: of what it says in the loss, see `Distillation`; positive.
+        teacher_temperature: softens the logits of both; positive.
         float_from: folder of an earlier run whose float network is taken instead of trained; null to train.
         quantized_epochs: epochs of quantization-aware training, at least 1.
         learning_rate: peak rate of the float phase.
@@ -90,9 +94,13 @@ class Training:
         deterministic: bool | Literal["warn"],
         batches_per_epoch: int | None,
         seed: int,
+        teacher: str | None = None,  # configs recorded before there was one lack these
+        teacher_weight: float = 1.0,
+        teacher_temperature: float = 4.0,
     ) -> None:
         self.float_epochs, self.quantized_epochs = float_epochs, quantized_epochs
-        self.float_from = float_from
+        self.float_from, self.teacher = float_from, teacher
+        self.teacher_weight, self.teacher_temperature = teacher_weight, teacher_temperature
         self.learning_rate, self.quantized_learning_rate = learning_rate, quantized_learning_rate
         self.weight_decay, self.schedule = weight_decay, schedule
         self.warmup_share, self.loss, self.fine_tuning = warmup_share, loss, fine_tuning
@@ -117,6 +125,7 @@ class Training:
         callbacks: Sequence[Callback],
         logger: Logger,
         folder: Path,
+        teacher: nn.Module | None = None,
     ) -> None:
         """Train; the callbacks ride on the last phase and see its `Classifier`.
 
@@ -127,11 +136,12 @@ class Training:
             callbacks: of the last phase; run after the best weights are back in place.
             logger: of both phases.
             folder: for checkpoints.
+            teacher: of the float phase: a trained network of the same classes, left as it is.
         """
         last = list(callbacks) if quantization is None else []
         phase = Phase("float", self.float_epochs, self.learning_rate, self.precision, progress=(0.0, 1.0))
         if self.float_from is None:
-            self._train(phase, network, splits, last, [], logger, folder)
+            self._train(phase, network, splits, last, self._taught(network, teacher), logger, folder)
         else:
             state = take_float_phase(self.float_from, folder)
             self._classifier(phase, network, splits).load_state_dict(state)
@@ -150,6 +160,14 @@ class Training:
         terms = self.fine_tuning.terms(quantized, network)
         last = [*self.fine_tuning.callbacks(), *callbacks]
         self._train(phase, quantized, splits, last, terms, logger, folder)
+
+    def _taught(self, network: nn.Module, teacher: nn.Module | None) -> list[Term]:
+        if teacher is None:
+            return []
+        weight, temperature = self.teacher_weight, self.teacher_temperature
+        return [
+            Distillation(network, teacher, logits_weight=weight, feature_weight=0.0, temperature=temperature)
+        ]
 
     def _train(
         self,
@@ -245,6 +263,8 @@ class Training:
             "training.gate_annealing": not 0 <= start < end <= 1,
             "training.batch_size": self.batch_size < 1,
             "training.eval_batch_size": self.eval_batch_size < 1,
+            "training.teacher_weight": not self.teacher_weight > 0,
+            "training.teacher_temperature": not self.teacher_temperature > 0,
             "training.sampler": not (isinstance(self.sampler, str) or 0 <= self.sampler <= 1),
             "training.patience": self.patience < 1,
             "training.devices": self.devices < 1,
@@ -257,8 +277,8 @@ class Training:
             raise QanaError(
                 f"{len(wrong)} training value(s) cannot be used",
                 where=", ".join(wrong),
-                allowed="counts of at least 1, positive rates, shares between 0 and 1 in rising order,"
-                f" schedule {' or '.join(get_args(Schedule))}, a GPU only where torch sees one,"
-                " strategy ddp_spawn... with several devices",
+                allowed="counts of at least 1, positive rates, weights and temperatures, shares between 0"
+                f" and 1 in rising order, schedule {' or '.join(get_args(Schedule))}, a GPU only where torch"
+                " sees one, strategy ddp_spawn... with several devices",
                 fix="correct the values named above, or choose training=cpu",
             )

@@ -168,7 +168,9 @@ class Witness(pl.Callback):
         self.state = {key: value.clone() for key, value in pl_module.network.state_dict().items()}
 
 
-def fit(folder, *, scheme=None, name="qana", form="separable", data=None, callbacks=(), **changes):
+def fit(
+    folder, *, scheme=None, name="qana", form="separable", data=None, callbacks=(), teacher=None, **changes
+):
     """Train a small network from its seed; the network, the witness and the classifier's log."""
     chosen, witness = training(**changes), Witness()
     chosen.seed_everything()
@@ -181,6 +183,7 @@ def fit(folder, *, scheme=None, name="qana", form="separable", data=None, callba
         callbacks=[witness, *callbacks],
         logger=logger,
         folder=folder,
+        teacher=teacher,
     )
     return network, witness
 

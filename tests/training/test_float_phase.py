@@ -9,7 +9,8 @@ from small_training import checkpoint, fit, quantization
 from qana.comparison.groups import NOT_COMPARED
 from qana.errors import QanaError
 from qana.provenance import config_hash
-from qana.training.float_phase import require_same_float_phase, require_same_split
+from qana.training.earlier_run import require_same_split
+from qana.training.float_phase import KEY, require_same_float_phase
 
 CONFIG = {
     "seed": 0,
@@ -123,10 +124,10 @@ def test_nothing_to_train_is_refused(earlier):
 
 
 def test_another_split_is_refused(earlier):
-    require_same_split(str(earlier), "1" * 64)
-    require_same_split(None, "2" * 64)
+    require_same_split(str(earlier), "1" * 64, KEY)
+    require_same_split(None, "2" * 64, KEY)
     with pytest.raises(QanaError, match="has another split: 111111111111 there, 222222222222 here"):
-        require_same_split(str(earlier), "2" * 64)
+        require_same_split(str(earlier), "2" * 64, KEY)
 
 
 def test_where_the_float_weights_come_from_makes_no_other_experiment(earlier):

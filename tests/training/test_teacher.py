@@ -1,0 +1,153 @@
+import copy
+import json
+import shutil
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+from small_networks import small_network
+from small_training import checkpoint, fit, splits, splits_without_pattern
+
+from qana.errors import QanaError
+from qana.provenance import config_hash
+from qana.training.float_phase import require_same_float_phase
+from qana.training.teacher import load_teacher, require_teacher
+
+BACKBONE = {
+    "_target_": "qana.backbone.AkidaNet",
+    "form": "separable",
+    "width_multiplier": 1.0,
+    "stem_channels": 4,
+    "conv_widths": [8, 8],
+    "separable_widths": [12, 16],
+    "activation_bound": 4.0,
+}
+CONFIG = {
+    "seed": 0,
+    "dataset": {"_target_": "Source", "root": "/here", "image_size": 16, "fold": 0},
+    "backbone": BACKBONE,
+    "quantization": {"_target_": "Quantization"},
+    "training": {"float_epochs": 3, "float_from": None, "teacher": None, "teacher_weight": 1.0},
+}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder as a run leaves it, with a network that has learned."""
+    folder = tmp_path_factory.mktemp("teacher")
+    fit(folder, name="akidanet")
+    (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    (folder / "split.json").write_text(json.dumps({"hash": "1" * 64}))
+    return folder
+
+
+def config(folder, **values):
+    """CONFIG with ``training.teacher=folder`` and dotted keys (``__``) set."""
+    made = copy.deepcopy(CONFIG)
+    made["training"]["teacher"] = str(folder)
+    for key, value in values.items():
+        group, _, name = key.partition("__")
+        made[group] = {**made[group], name: value} if name else value
+    return made
+
+
+def pixels():
+    return torch.from_numpy(splits().train.images).permute(0, 3, 1, 2).float()
+
+
+def told(folder):
+    """Divergence from the teacher in each epoch, as a weight of 1 would log it."""
+    rows = pd.read_csv(folder / "log/version_0/metrics.csv")
+    return rows["float/distillation_loss"].dropna().to_numpy()
+
+
+def test_the_teacher_is_the_float_network_of_the_run(trained):
+    taught_by = load_teacher(config(trained), 3, "1" * 64)
+    wanted = small_network("akidanet", "separable")
+    wanted.load_state_dict(checkpoint(trained, "float"))
+    assert not taught_by.training
+    with torch.no_grad():
+        torch.testing.assert_close(taught_by(pixels()), wanted.eval()(pixels()), rtol=0, atol=0)
+
+
+def test_a_taught_network_answers_more_like_its_teacher_and_leaves_it_as_it_was(trained, tmp_path):
+    taught_by = load_teacher(config(trained), 3, "1" * 64)
+    with torch.no_grad():
+        taught_by.blocks[-1].conv.weight.mul_(20.0)  # views of its own
+    before = {key: value.clone() for key, value in taught_by.state_dict().items()}
+    # Labels by chance: all that can be learned is what the teacher says.
+    lessons = dict(teacher=taught_by, teacher_temperature=1.0, float_epochs=12)
+    divergence = {}
+    for weight in (1e-6, 20.0):
+        folder = tmp_path / str(weight)
+        fit(folder, data=splits_without_pattern(), teacher_weight=weight, **lessons)
+        divergence[weight] = told(folder)[-1] / weight
+    assert divergence[20.0] < 0.5 * divergence[1e-6]
+    assert all(torch.equal(value, before[key]) for key, value in taught_by.state_dict().items())
+
+
+def test_without_a_teacher_nothing_is_read():
+    untaught = copy.deepcopy(CONFIG)
+    require_teacher(untaught)
+    assert load_teacher(untaught, 3, "1" * 64) is None
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"dataset__root": "/there"}, {"seed": 0, "training__float_epochs": 9}]
+)
+def test_a_run_on_the_same_images_may_teach(trained, values):
+    require_teacher(config(trained, **values))
+
+
+@pytest.mark.parametrize(
+    ("values", "what"),
+    [
+        ({"dataset__image_size": 32}, "dataset.image_size = 32 here, 16 there"),
+        ({"dataset__fold": 1}, "dataset.fold = 1 here, 0 there"),
+        ({"incremental": {"protocol": "class"}}, "incremental = "),
+        ({"training__float_from": "/earlier"}, "has nothing to teach"),
+    ],
+)
+def test_who_cannot_teach_here_is_refused(trained, values, what):
+    with pytest.raises(QanaError) as caught:
+        require_teacher(config(trained, **values))
+    assert what in caught.value.what
+    assert caught.value.where == f"training.teacher = {trained}"
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(QanaError, match=r"lacks config\.yaml, checkpoints/best-float\.ckpt, split\.json"):
+        require_teacher(config(tmp_path))
+
+
+def test_a_teacher_that_has_seen_the_test_images_is_refused(trained):
+    with pytest.raises(QanaError, match="has another split: 111111111111 there, 222222222222 here"):
+        load_teacher(config(trained), 3, "2" * 64)
+
+
+def test_a_network_that_is_built_otherwise_today_is_refused(trained, tmp_path):
+    with pytest.raises(
+        QanaError, match="does not fit the network that its config builds today: size mismatch"
+    ):
+        load_teacher(config(trained), 4, "1" * 64)
+    folder = shutil.copytree(trained, tmp_path / "older")
+    older = {key: value for key, value in BACKBONE.items() if key != "width_multiplier"}
+    (folder / "config.yaml").write_text(yaml.safe_dump({**CONFIG, "backbone": older}))
+    with pytest.raises(QanaError, match=r"builds today: TypeError.*'width_multiplier'"):
+        load_teacher(config(folder), 3, "1" * 64)
+
+
+def test_a_taught_float_phase_is_another_experiment(trained, tmp_path):
+    assert config_hash(config(trained)) != config_hash(CONFIG)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints/best-float.ckpt").write_bytes(b"weights")
+    (tmp_path / "split.json").write_text("{}")
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    recorded_before_teachers = {"float_epochs": 3, "float_from": None}
+    same = config(trained, training__float_from=str(tmp_path), training__teacher=None)
+    require_same_float_phase(same)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({**CONFIG, "training": recorded_before_teachers}))
+    require_same_float_phase(same)
+    with pytest.raises(QanaError, match=r"training\.teacher = .* here, None there"):
+        require_same_float_phase(config(trained, training__float_from=str(tmp_path)))
