@@ -17,3 +17,12 @@ settings.load_profile("steady")
 @pytest.fixture(autouse=True)
 def torch_seed():
     torch.manual_seed(0)
+
+
+# Files that take a minute or more start first: one that is left to the end keeps a single process busy.
+LONG = ("test_default_run", "test_cli", "test_run", "test_akida_target", "test_convert", "test_launchers")
+
+
+@pytest.hookimpl(trylast=True)  # after the order of files has been drawn
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
