@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Put runs side by side, seeds taken together: as CSV, as Markdown and, where costs are known, drawn.
 
-scripts/table_runs.py FOLDER... --out experiments/STUDY/NAME.csv [--against NAME]
+scripts/table_runs.py FOLDER... --out experiments/STUDY/NAME.csv [--against NAME] [--stage STAGE]
 
 FOLDER: of a run, or one with runs below it. Runs whose names differ in ``-seed0`` alone are one row. Scores
 are means over the seeds, with t intervals; costs are means over the seeds that went to the chip. A drop
@@ -38,10 +38,11 @@ SEED = re.compile(r"-seed(\d+)$")
 
 @dataclass(frozen=True)
 class Run:
-    """A run and its answers to the test images."""
+    """A run, its answers to the test images, and the stage that is to speak for it, if one was named."""
 
     report: Mapping[str, Any]
     said: Predictions
+    stage: str | None
 
     @property
     def name(self) -> str:
@@ -60,16 +61,21 @@ class Run:
 
     @property
     def last(self) -> str:
-        """The stage that speaks for the run: the chip's program, or what there is instead."""
+        """The stage that speaks for the run: the one named, the chip's program, or what there is instead."""
+        if self.stage is not None:
+            return self.stage
         return "akida" if "akida" in self.said.stage_logits else list(self.said.stage_logits)[-1]
 
 
-def runs_below(folders: Sequence[Path]) -> list[Run]:
+def runs_below(folders: Sequence[Path], stage: str | None = None) -> list[Run]:
     """Finished runs, by name and seed."""
     runs = [
-        Run(report, read_predictions(path.with_name("predictions.parquet")))
+        Run(report, read_predictions(path.with_name("predictions.parquet")), stage)
         for path, report in reports_below(folders)
     ]
+    mute = [f"{run.name} seed {run.seed}" for run in runs if run.last not in run.said.stage_logits]
+    if mute:
+        raise SystemExit(f"no stage {stage} in {', '.join(mute)}")
     twice = [key for key, times in Counter((run.name, run.seed) for run in runs).items() if times > 1]
     if twice:
         named = ", ".join(f"{name} seed {seed}" for name, seed in twice)
@@ -96,7 +102,7 @@ def row(name: str, runs: Sequence[Run], reference: Sequence[Run]) -> dict[str, A
         "macro_f1_lesions_ci95": _over_lesions(runs),
         **_scores("accuracy", [_score(run, run.last, "accuracy") for run in runs]),
         **_scores("balanced_accuracy", [_score(run, run.last, "balanced_accuracy") for run in runs]),
-        **_difference("drop", [_within(run) for run in runs]),
+        **_difference("drop", [_within(run) for run in runs if run.last != run.before]),
         **_difference("against", _between(runs, reference)),
         "agreement": min(agreement, default=""),
         "max_error_lsb": _worst_lsb(runs),
@@ -217,8 +223,9 @@ def main() -> None:
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--against", help="name of the row that the others are compared with")
+    parser.add_argument("--stage", help="that scores are of, such as float; the chip's program by default")
     args = parser.parse_args()
-    runs = runs_below(args.folders)
+    runs = runs_below(args.folders, args.stage)
     names = list(dict.fromkeys(run.name for run in runs))
     if not runs or (args.against and args.against not in names):
         parser.error(

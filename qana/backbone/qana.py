@@ -85,7 +85,8 @@ class Qana(Network):
                 chain.attend(width)
         chain.join(features, pool=global_pool(form), attention=transition_attention)
         super().__init__(name="qana", form=form, blocks=[*chain.blocks, HeadUnit(features, num_classes)])
-        self.attention_form = attention_form
+        attends = (ghost_attention, transition_attention) != ("none", "none")
+        self.attention_form = attention_form if attends else ""
         if learned_bounds:
             learn_bounds(self)
 

@@ -42,7 +42,7 @@ class Verdict:
         parameters: trainable; None where the network does not run.
         macs: for one image, likewise.
         layers: what each layer of the network costs; empty where it does not run.
-        attention_form: of the network; "" where it has no choice of one.
+        attention_form: of the network; "" where it has none.
         offences: what the chip does not run; empty where all is well.
         crashed: whether the SDK broke, so that nothing is known.
         dry_run: the mapped program; None where there is none.

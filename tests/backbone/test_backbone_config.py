@@ -115,8 +115,8 @@ def test_an_ablation_differs_from_its_reference_in_its_part_of_the_backbone_alon
         assert ablated[group] == reference[group]
 
 
-def test_the_reference_of_the_ablations_is_the_default_network():
-    assert composed("experiment=ablation").backbone == composed("dataset=ham10000").backbone
+def test_the_default_network_is_that_without_the_attention_that_did_not_help():
+    assert composed("experiment=ablation_no_attention").backbone == composed("dataset=ham10000").backbone
 
 
 @pytest.mark.parametrize("form", FORMS)
