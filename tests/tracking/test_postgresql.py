@@ -140,7 +140,8 @@ def test_qana_run_keeps_its_run_there(uri, client, tmp_path):
     ]
     narrow = ["backbone.stem_channels=8", "backbone.widths=[16,16,16]", "backbone.depths=[1,1,1]"]
     server = ["tracking=server", f"tracking.uri={uri}"]
-    ended = Ended(tmp_path, [*server, "conversion=none", "backbone.features=8", *small, *narrow])
+    arguments = [*server, "conversion=none", "backbone.features=8", *small, *narrow]
+    ended = Ended(tmp_path, arguments, tracks=False)
     assert ended.code == 0, ended.err
     (run,) = runs_of(client, "qana")
     assert run.info.status == "FINISHED"
