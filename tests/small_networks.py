@@ -31,6 +31,7 @@ def small_network(name, form, **changes):
         form=form,
         stem_channels=6,
         stage_block="ghost",
+        ghost_kernel_size=1,
         widths=[8, 12],
         depths=[2, 1],
         features=16,

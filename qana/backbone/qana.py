@@ -34,6 +34,8 @@ class Qana(Network):
         stem_channels: channels of the first convolution, 3x3 at stride 2.
         stage_block: what a stage is made of: ``ghost`` modules, or in their place, for an ablation,
             ``separable`` or plain 3x3 (``conv``) convolutions of the same width.
+        ghost_kernel_size: of the convolution that a ghost module's own features come from, 1 or 3. With 3, a
+            1x1 convolution stands between two ghost modules of one stage.
         widths: output channels of the blocks of each stage, even; each stage halves the resolution of the
             last.
         depths: blocks of each stage, at least 1.
@@ -56,6 +58,7 @@ class Qana(Network):
         form: str,
         stem_channels: int,
         stage_block: str,
+        ghost_kernel_size: int,
         widths: Sequence[int],
         depths: Sequence[int],
         features: int,
@@ -66,7 +69,7 @@ class Qana(Network):
         attention_form: str,
         gate_ending: str,
     ) -> None:
-        _check(form, stage_block, stem_channels, widths, depths, features)
+        _check(form, stage_block, ghost_kernel_size, stem_channels, widths, depths, features)
         _check_attention(attention_form, ghost_attention)
         chain = _Chain(
             stem_channels,
@@ -74,6 +77,7 @@ class Qana(Network):
             bound=activation_bound,
             gate_ending=gate_ending,
             live=attention_form == "gated",
+            ghost_kernel_size=ghost_kernel_size,
         )
         additive = attention_form == "additive" and ghost_attention != "none"
         for stage, (width, depth) in enumerate(zip(widths, depths, strict=True)):
@@ -98,8 +102,18 @@ class _Chain:
     comes next, so the chain has to know whether one is open.
     """
 
-    def __init__(self, stem_channels: int, *, form: str, bound: float, gate_ending: str, live: bool) -> None:
+    def __init__(
+        self,
+        stem_channels: int,
+        *,
+        form: str,
+        bound: float,
+        gate_ending: str,
+        live: bool,
+        ghost_kernel_size: int,
+    ) -> None:
         self._form, self._bound, self._gate_ending, self._live = form, bound, gate_ending, live
+        self._ghost_kernel_size = ghost_kernel_size
         stem = ConvUnit(3, stem_channels, kernel_size=3, stride=2, bound=bound, input_scale=PIXEL_SCALE)
         self.blocks: list[nn.Module] = [stem]
         self._channels, self._open_ghost = stem_channels, False
@@ -141,13 +155,31 @@ class _Chain:
         self._append(blocks, width)
 
     def _add_ghost(self, width: int, attention: str) -> None:
-        if self._form == "separable":
-            self.join(width // 2, pool="none", attention=attention)
+        half, kernel_size = width // 2, self._ghost_kernel_size
+        if kernel_size > 1 and self._follows_ghost():
+            self.join(width, pool="none", attention="none")
+        if self._form == "separable" and kernel_size == 1:
+            self.join(half, pool="none", attention=attention)
             self._open_ghost = True
             return
-        gate = self._gate(attention, width // 2)
-        ghost = GhostModule(self._channels, width, bound=self._bound, cheap_activation=True, gate=gate)
+        gate = self._gate(attention, half)
+        if self._form == "separable":
+            primary = ConvUnit(self._channels, half, kernel_size=kernel_size, bound=self._bound, gate=gate)
+            self._append([primary], half)
+            self._open_ghost = True
+            return
+        ghost = GhostModule(
+            self._channels,
+            width,
+            bound=self._bound,
+            cheap_activation=True,
+            kernel_size=kernel_size,
+            gate=gate,
+        )
         self._append([ghost], width)
+
+    def _follows_ghost(self) -> bool:
+        return self._open_ghost or isinstance(self.blocks[-1], GhostModule)
 
     def _gate(self, attention: str, channels: int) -> nn.Module | None:
         return make_gate(attention, channels, ending=self._gate_ending, live=self._live)
@@ -160,12 +192,15 @@ class _Chain:
 def _check(
     form: str,
     stage_block: str,
+    ghost_kernel_size: int,
     stem_channels: int,
     widths: Sequence[int],
     depths: Sequence[int],
     features: int,
 ) -> None:
     faults = [] if stage_block in STAGE_BLOCKS else [f"unknown stage_block {stage_block!r}"]
+    if ghost_kernel_size not in (1, 3):
+        faults.append(f"ghost_kernel_size {ghost_kernel_size}")
     if len(widths) != len(depths) or not widths:
         faults.append(f"{len(widths)} widths beside {len(depths)} depths")
     faults += [f"odd width {width}" for width in widths if width % 2 or width < 2]
@@ -175,9 +210,9 @@ def _check(
     require_buildable(
         "the QANA network",
         form,
-        keys=("stage_block", "stem_channels", "widths", "depths", "features"),
+        keys=("stage_block", "ghost_kernel_size", "stem_channels", "widths", "depths", "features"),
         faults=faults,
-        allowed=f"stage_block one of {', '.join(STAGE_BLOCKS)}; even widths, as many as depths; at least 1",
+        allowed=f"stage_block one of {', '.join(STAGE_BLOCKS)}; ghost_kernel_size 1 or 3; even widths, as many as depths; at least 1",
     )
 
 

@@ -108,6 +108,7 @@ def test_live_gates_are_timed_with_onnx_runtime_too(tmp_path):
         form="separable",
         stem_channels=4,
         stage_block="ghost",
+        ghost_kernel_size=1,
         widths=[8],
         depths=[1],
         features=8,
