@@ -376,6 +376,23 @@ def test_answers_below_the_confidence_asked_for_are_rejected(same_generation, ph
     assert "of the validation images" in asked.stdout
 
 
+def test_eight_views_are_the_mean_over_photographs_turned_and_mirrored(
+    same_generation, photographs, tmp_path
+):
+    program, photograph = same_generation.folder / "model.fbz", min(photographs.iterdir())
+    for name, way in {"0": None, **{str(way.value + 1): way for way in Image.Transpose}}.items():
+        image = Image.open(photograph)
+        (image if way is None else image.transpose(way)).save(tmp_path / f"{name}.png")
+    single = predict(program, tmp_path, "format=json")
+    together = predict(program, photograph, "format=json", "views=8")
+    assert (single.returncode, together.returncode) == (0, 0), single.stderr + together.stderr
+    each = np.log([list(image["probabilities"].values()) for image in json.loads(single.stdout)["images"]])
+    expected = np.exp(each.mean(0)) / np.exp(each.mean(0)).sum()
+    (found,) = json.loads(together.stdout)["images"]
+    assert len(each) == 8
+    np.testing.assert_allclose(list(found["probabilities"].values()), expected, rtol=1e-4)
+
+
 def test_other_file_than_an_image_is_named(same_generation, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"nothing")
     asked = predict(same_generation.folder / "model.fbz", tmp_path)

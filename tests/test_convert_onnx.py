@@ -166,7 +166,12 @@ def test_file_that_is_no_network_is_refused(tmp_path, content):
         (
             7,
             ["conversion=akida2", "quantization=w8a8", "evaluation.robustness.images=null"],
-            "a file brings none that torch runs",
+            "changed images are put to the trained network, and a file brings none that torch runs",
+        ),
+        (
+            7,
+            ["conversion=akida2", "quantization=w8a8", "evaluation.views=8"],
+            "orientations are put to the trained network, and a file brings none that torch runs",
         ),
     ],
 )

@@ -63,6 +63,7 @@ def test_map_is_largest_where_covering_costs_most(tmp_path):
     [
         (["model.fbz"], "nothing to answer about"),
         (["format=csv"], "no model"),
+        (["model.fbz", "b.png", "views=3"], "views cannot be '3'"),
         (["model.fbz", "b.png", "format=xml"], "format cannot be 'xml'"),
         (["model.fbz", "b.png", "reject=1.5"], "'1.5' is no confidence"),
         (["model.fbz", "b.png", "rejects=1"], "does not know rejects=1"),

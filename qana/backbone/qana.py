@@ -212,7 +212,8 @@ def _check(
         form,
         keys=("stage_block", "ghost_kernel_size", "stem_channels", "widths", "depths", "features"),
         faults=faults,
-        allowed=f"stage_block one of {', '.join(STAGE_BLOCKS)}; ghost_kernel_size 1 or 3; even widths, as many as depths; at least 1",
+        allowed=f"stage_block one of {', '.join(STAGE_BLOCKS)}; ghost_kernel_size 1 or 3;"
+        " even widths, as many as depths; at least 1",
     )
 
 

@@ -51,6 +51,7 @@ def convert_file(file: OnnxFile, scaling: InputScaling, cfg: DictConfig) -> dict
     _require_quantization(quantization)
     _require_classes(file, source)
     _require_no_robustness(evaluation)
+    _require_one_view(evaluation)
     console.print(f"{file.path.name}: {scaling.text}; {ROUTE}", style="bold", highlight=False)
     splits = source.load()
 
@@ -155,6 +156,16 @@ def _require_no_robustness(evaluation: Evaluation) -> None:
             where=f"evaluation.robustness.images = {evaluation.robustness.images}",
             allowed="0 with onnx=FILE; any number in qana run",
             fix="leave out evaluation.robustness.images",
+        )
+
+
+def _require_one_view(evaluation: Evaluation) -> None:
+    if evaluation.views != 1:
+        raise QanaError(
+            "orientations are put to the trained network, and a file brings none that torch runs",
+            where=f"evaluation.views = {evaluation.views}",
+            allowed="1 with onnx=FILE; 1 or 8 in qana run",
+            fix="leave out evaluation.views",
         )
 
 

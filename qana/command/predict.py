@@ -12,7 +12,8 @@ from qana.command.outcome import DONE
 from qana.errors import QanaError
 
 HELP = """\
-usage: qana predict MODEL IMAGE... [format=table] [out=FILE] [reject=CONFIDENCE] [map=DIR] [tracking...]
+usage: qana predict MODEL IMAGE... [format=table] [out=FILE] [reject=CONFIDENCE] [views=8] [map=DIR]
+                    [tracking...]
 
 MODEL    a program (model.fbz, with the model.json of its run beside it), or the id of a run
 IMAGE    image files, and folders, whose images are all taken
@@ -23,6 +24,8 @@ probability after temperature scaling on the validation images of the run.
 format=table    or json, or csv; these two hold the probability of every class
 out=FILE        where json or csv goes; without it, to the terminal
 reject=0.7      no class below this confidence; what that gives up and gains on the validation images is told
+views=8         asks each image in eight orientations (quarter turns and mirrors) and averages the logits:
+                eight runs of the chip an image. Temperature and calibration remain those of one.
 map=DIR         writes IMAGE.map.png for each image: how far the probability of the class falls when that part
                 of the image is covered (occlusion, Zeiler and Fergus 2014). 65 answers per image.
 
@@ -32,8 +35,15 @@ examples:
   qana predict outputs/2026-11-22/10-00-00/model.fbz photographs/ format=csv out=answers.csv
   qana predict 3f2a lesion.jpg reject=0.7 map=maps
 """
-DEFAULTS: Mapping[str, str | None] = {"format": "table", "out": None, "reject": None, "map": None}
+DEFAULTS: Mapping[str, str | None] = {
+    "format": "table",
+    "out": None,
+    "reject": None,
+    "views": "1",
+    "map": None,
+}
 FORMATS = ("table", "json", "csv")
+VIEWS = ("1", "8")
 
 
 def main(arguments: list[str]) -> int:
@@ -46,6 +56,7 @@ def main(arguments: list[str]) -> int:
     words = [text for text in arguments if not _is_option(text)]
     options, store = read_options("predict", [text for text in arguments if _is_option(text)], DEFAULTS)
     require_choice("predict", "format", options["format"], FORMATS)
+    require_choice("predict", "views", options["views"], VIEWS)
     reject = _confidence(options["reject"])
     if len(words) < 2:
         raise QanaError(

@@ -19,6 +19,7 @@ from qana.dataset.pixels.preprocessing import Preprocessing
 from qana.errors import QanaError, listed
 from qana.evaluation.calibration import softmax
 from qana.evaluation.files import write_text_atomically
+from qana.evaluation.views import orientations
 
 MAX_BYTES = 2 << 30  # of the pixels of one call
 
@@ -58,10 +59,14 @@ def predict_images(
     console.stderr = options["format"] != "table" and options["out"] is None  # stdout is for the data alone
     preprocessing = Preprocessing(**card.preprocessing)
     maps = options["map"]
-    _require_room(len(files), preprocessing, with_maps=maps is not None)
+    views = int(options["views"] or 1)
+    _require_room(len(files), preprocessing, with_maps=maps is not None, views=views)
     images = _read(files, preprocessing)
     asked = images if maps is None else np.concatenate([images, *(covered(image) for image in images)])
-    logits = predict_logits(program, asked, len(card.classes))
+    # In one call, because each starts a process.
+    shown = asked if views == 1 else np.concatenate(list(orientations(asked)))
+    said = predict_logits(program, shown, len(card.classes))
+    logits = said.reshape(views, len(asked), -1).mean(0)
     probabilities = softmax(logits / (card.temperature or 1.0))
     answers = [_answer(file, row, card, reject) for file, row in zip(files, probabilities, strict=False)]
     _tell(answers, card, options)
@@ -70,14 +75,15 @@ def predict_images(
     _tell_calibration(card, reject, sum(answer.rejected for answer in answers), len(answers), options)
 
 
-def _require_room(count: int, preprocessing: Preprocessing, *, with_maps: bool) -> None:
-    size = count * preprocessing.image_size**2 * 3 * (65 if with_maps else 1)
+def _require_room(count: int, preprocessing: Preprocessing, *, with_maps: bool, views: int) -> None:
+    size = count * preprocessing.image_size**2 * 3 * (65 if with_maps else 1) * views
     if size > MAX_BYTES:
         raise QanaError(
-            f"{count} images{' with maps' if with_maps else ''} take {size / 2**30:.1f} GiB at once",
+            f"{count} images{' with maps' if with_maps else ''}{' in 8 views' if views > 1 else ''} take"
+            f" {size / 2**30:.1f} GiB at once",
             where="qana predict MODEL IMAGE...",
             allowed=f"at most {MAX_BYTES / 2**30:.0f} GiB of pixels in one call",
-            fix="name fewer images, or leave map= out",
+            fix="name fewer images, or leave map= or views= out",
         )
 
 

@@ -103,6 +103,10 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "trust.calibration": ("temperature", "ece_before", "ece_after", "coverage"),
     "robustness": ("stage", "images", "unchanged", "changed"),
     "robustness.unchanged": ("accuracy", "macro_f1"),
+    "views": ("stage", "count", "averaged", "macro_f1_gain"),
+    "views.macro_f1_gain": _CHANGE,
+    "views.latency_ms": _ESTIMATE,
+    "views.energy_mj": _ESTIMATE,
 }  # fmt: skip
 _STAGE = ("accuracy", "macro_f1", "balanced_accuracy", "ece", "macro_auroc", "per_class", "ci95")
 _CLASS = ("precision", "recall", "f1", "support")
@@ -156,8 +160,9 @@ _NULLABLE = (
 _OPTIONAL = {
     "": (
         "cost_absent", "paper", "neurobench", "strata", "external_test", "incremental", "snn", "validation",
-        "trust", "robustness",
+        "trust", "robustness", "views",
     ),
+    "views": _FIGURES,
     "cost": (
         "ways", "energy_models", "duty_cycle", "layers", "clock_mhz", "frames_per_call", "residuals",
         "measured", "modelled",
@@ -178,7 +183,7 @@ def check_report(report: Mapping[str, Any]) -> None:
     for path in ("stages", "external_test.stages"):
         problems += _stage_problems(report, path)
     problems += [*_strata_problems(report), *_damage_problems(report), *_count_problems(report)]
-    problems += [*_spiking_problems(report), *_trust_problems(report)]
+    problems += [*_spiking_problems(report), *_trust_problems(report), *_views_problems(report)]
     if problems:
         raise ValueError("report does not follow schema 1: " + "; ".join(problems))
 
@@ -276,6 +281,13 @@ def _trust_problems(report: Mapping[str, Any]) -> Iterator[str]:
                 yield from _compare(f"trust.per_class.{name}.points[{position}]", point, _POINT)
 
 
+def _views_problems(report: Mapping[str, Any]) -> Iterator[str]:
+    averaged = lookup(report, "views.averaged")
+    if averaged is not None:
+        yield from _compare("views.averaged", averaged, _STAGE)
+        yield from _per_class_problems(report, "views.averaged", averaged, _CLASS)
+
+
 def _spiking_problems(report: Mapping[str, Any]) -> Iterator[str]:
     curve = lookup(report, "snn.curve")
     if curve is None:
@@ -312,7 +324,8 @@ def _value_problems(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"schema is {report.get('schema')!r}, not {SCHEMA}"
     figures = [f"cost.ways.{way}.{figure}" for way in WAYS for figure in _FIGURES]
     models = [f"cost.energy_models.{name}" for name in ENERGY_MODELS]
-    for path in ("cost.latency_ms", "cost.energy_mj", "host.energy_mj", *figures, *models):
+    views = [f"views.{figure}" for figure in _FIGURES]
+    for path in ("cost.latency_ms", "cost.energy_mj", "host.energy_mj", *figures, *models, *views):
         block = lookup(report, path)
         if isinstance(block, Mapping) and block.get("provenance") not in PROVENANCES:
             yield f"{path}.provenance is {block.get('provenance')!r}, not one of {list(PROVENANCES)}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +50,14 @@ from qana.evaluation.spiking_block import spiking_block
 from qana.evaluation.stages import float_stage, in_ladder_order, trained_stage
 from qana.evaluation.strata_block import strata_block
 from qana.evaluation.trust_block import trust_block, validation_block
+from qana.evaluation.views import require_views, views_block
 from qana.incremental import Learned
 
 StageLogits = Mapping[str, NDArray[np.float32]]
 
 REPORT_JSON, REPORT_HTML = "report.json", "report.html"
 NEUROBENCH_BATCH = 32
-ROBUSTNESS_BATCH = 128
+ASKED_AGAIN_BATCH = 128
 PREDICTIONS, PREDICTIONS_EXTERNAL = "predictions.parquet", "predictions_external.parquet"
 
 
@@ -72,6 +74,7 @@ class Evaluation:
         cost: model of latency and energy on the chip.
         device: measures an attached device.
         robustness: changes test images and asks again; None, as in configs older than it, for no such test.
+        views: 8 scores test images by the mean over eight orientations, too; 1 does not.
     """
 
     def __init__(
@@ -86,8 +89,10 @@ class Evaluation:
         cost: AkidaCostModel,
         device: DeviceMeter,
         robustness: Robustness | None = None,
+        views: int = 1,
     ) -> None:
         _require_batches(host_batches, neurobench_images)
+        require_views(views, where=f"evaluation.views = {views}")
         if bootstrap_samples < 100 or host_runs < 1 or host_warmup < 0:
             raise QanaError(
                 f"evaluation asks for {bootstrap_samples} bootstrap samples, {host_runs} host runs"
@@ -100,7 +105,7 @@ class Evaluation:
         self.bootstrap_samples, self.seed = bootstrap_samples, seed
         self.host_runs, self.host_warmup, self.host_batches = host_runs, host_warmup, list(host_batches)
         self.neurobench_images, self.cost, self.device = neurobench_images, cost, device
-        self.robustness = robustness
+        self.robustness, self.views = robustness, views
 
     def measure(
         self,
@@ -158,6 +163,7 @@ class Evaluation:
         cost, absent = self._cost(conversion, splits, folder)
         host = self._host(float_network, splits)
         validation, trust = self._trust(validation_logits, logits, splits)
+        trained = quantized_network or float_network
         report = build_report(
             run=run,
             splits=splits,
@@ -177,7 +183,8 @@ class Evaluation:
             snn=self._spiking(spiking, logits, splits),
             validation=validation,
             trust=trust,
-            robustness=self._robustness(quantized_network or float_network, logits, splits),
+            robustness=self._robustness(trained, logits, splits),
+            views=self._views(trained, logits, splits, cost),
         )
         self._write(folder, report, splits, logits, external_logits)
         layers = conversion.layers if conversion else ()
@@ -284,12 +291,22 @@ class Evaluation:
     ) -> dict[str, Any] | None:
         if network is None or self.robustness is None:
             return None
-
-        def answers(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-            return torch_logits(network, images, batch_size=ROBUSTNESS_BATCH)
-
-        stage = trained_stage(logits)
+        answers, stage = _answers(network), trained_stage(logits)
         return self.robustness.block(answers, stage, splits.test, splits.num_classes, self._bootstrap)
+
+    def _views(
+        self,
+        network: nn.Module | None,
+        logits: StageLogits,
+        splits: Splits,
+        cost: Mapping[str, Any] | None,
+    ) -> dict[str, Any] | None:
+        if network is None or self.views == 1:
+            return None
+        stage = trained_stage(logits)
+        return views_block(
+            _answers(network), stage, logits[stage], splits.test, splits.classes, self._bootstrap, cost
+        )
 
     def _spiking(self, spiking: Spiking | None, logits: StageLogits, splits: Splits) -> dict[str, Any] | None:
         if spiking is None:
@@ -338,6 +355,10 @@ class Evaluation:
             if network is not None and len(images)
         }
         return {"images": len(images), **found} if found else None
+
+
+def _answers(network: nn.Module) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    return partial(torch_logits, network, batch_size=ASKED_AGAIN_BATCH)
 
 
 def _require_batches(host_batches: Sequence[int], neurobench_images: int) -> None:

@@ -124,12 +124,14 @@ def build_report(
     validation: Mapping[str, Any] | None = None,
     trust: Mapping[str, Any] | None = None,
     robustness: Mapping[str, Any] | None = None,
+    views: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Put the findings of a run into the shape of the contract.
 
     `conversion` is what `conversion_block` returns, `strata` what `strata_block`, `external_test` what
     `external_block`, `cost` what `cost_block`, `paper` what `paper_block`, `snn` what `spiking_block`,
-    `validation` and `trust` what `validation_block` and `trust_block`, `robustness` what `Robustness.block`.
+    `validation` and `trust` what `validation_block` and `trust_block`, `robustness` what `Robustness.block`,
+    `views` what `views_block`.
     Blocks that a run does not have are None, but from `cost_absent` on absent. NaN and infinity become None.
 
     Raises:
@@ -158,6 +160,7 @@ def build_report(
         "validation": validation,
         "trust": trust,
         "robustness": robustness,
+        "views": views,
     }
     report |= {name: block for name, block in extra.items() if block is not None}
     report = _plain(report)

@@ -18,6 +18,7 @@ SECTIONS = {
     "snn": "snn",
     "validation": "validation",
     "trust": "trust",
+    "views": "views",
 }
 _NOT_IN_A_KEY = re.compile(r"[^\w\-. :/]")  # mlflow.utils.validation, without the separator inside a name
 

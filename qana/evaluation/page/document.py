@@ -25,6 +25,7 @@ from qana.evaluation.page.program_section import program
 from qana.evaluation.page.spiking_section import spiking
 from qana.evaluation.page.strata_section import strata
 from qana.evaluation.page.trust_section import robustness, trust
+from qana.evaluation.page.views_section import views
 from qana.evaluation.predictions import Predictions
 
 _DISCLAIMER = (
@@ -68,6 +69,7 @@ def render_html(
         reliability(report, said),
         trust(report),
         robustness(report),
+        views(report),
         data(report),
         cost(report),
         network(report),
