@@ -40,6 +40,7 @@ def fused(cheap, pointwise):
 
 @given(
     halves=st.lists(st.integers(1, 6), min_size=1, max_size=3),
+    kernel_size=st.sampled_from([1, 3]),
     attention=st.sampled_from(["none", "se", "sa_eca"]),
     pool=st.sampled_from(["none", "max", "global_before_relu", "global_after_relu"]),
     size=st.tuples(st.integers(3, 9), st.integers(3, 9)),
@@ -47,14 +48,19 @@ def fused(cheap, pointwise):
 )
 @settings(max_examples=15)
 def test_any_chain_of_ghosts_without_cheap_activation_has_an_equal_separable_form(
-    halves, attention, pool, size, seed
+    halves, kernel_size, attention, pool, size, seed
 ):
     torch.manual_seed(seed)
     channels, blocks = 5, []
     for half in halves:
         gate = make_gate(attention, half, ending="annealed")
-        blocks.append(GhostModule(channels, 2 * half, bound=4.0, cheap_activation=False, gate=gate))
+        ghost = GhostModule(
+            channels, 2 * half, bound=4.0, cheap_activation=False, kernel_size=kernel_size, gate=gate
+        )
+        blocks.append(ghost)
         channels = 2 * half
+        if kernel_size > 1:  # a 3x3 convolution cannot take the cheap half in
+            blocks.append(ConvUnit(channels, channels, kernel_size=1, bound=4.0))
     blocks.append(ConvUnit(channels, 7, kernel_size=1, pool=pool, bound=4.0))
     images = torch.randn(8, 5, *size)
     concat_form = settled(nn.Sequential(*blocks), seed, images)

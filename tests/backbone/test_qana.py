@@ -79,6 +79,34 @@ def test_without_attention_there_is_no_gate(form):
     assert not any(isinstance(module, AnnealedGate) for module in network.modules())
 
 
+def test_a_ghost_module_can_begin_with_a_3x3_convolution_in_both_forms():
+    separable = small_network("qana", "separable", ghost_kernel_size=3)
+    assert [
+        (*row, block.conv.kernel_size[0])
+        for row, block in zip(shapes(separable), separable.blocks, strict=True)
+    ] == [
+        ("ConvUnit", 6, "none", 3),
+        ("ConvUnit", 4, "none", 3),  # primary half of the first ghost module of 8 channels
+        (
+            "SeparableUnit",
+            8,
+            "none",
+            1,
+        ),  # its cheap half, fused with a 1x1 convolution: the next primary is 3x3
+        ("ConvUnit", 4, "none", 3),
+        ("SeparableUnit", 12, "max", 1),
+        ("ConvUnit", 6, "none", 3),
+        ("SeparableUnit", 16, "global_before_relu", 1),
+        ("HeadUnit", 3, "none", 1),
+    ]
+    concat = small_network("qana", "concat", ghost_kernel_size=3)
+    assert [name for name, _, _ in shapes(concat)] == [
+        "ConvUnit", "GhostModule", "ConvUnit", "GhostModule", "ConvUnit", "GhostModule", "ConvUnit", "HeadUnit",
+    ]  # fmt: skip
+    ghosts = [block for block in concat.blocks if isinstance(block, GhostModule)]
+    assert [ghost.primary.conv.kernel_size for ghost in ghosts] == [(3, 3)] * 3
+
+
 def test_without_ghosts_a_stage_is_made_of_plain_convolutions_of_the_same_width():
     expected = [
         ("ConvUnit", 6, 3),
@@ -111,10 +139,18 @@ def test_without_ghosts_a_stage_can_be_made_of_separable_convolutions():
     assert [unit.conv.groups for unit in split.blocks] == [1, 6, 1, 8, 1, 1, 12, 1, 1, 1]
 
 
-@pytest.mark.parametrize("stage_block", ["ghost", "separable", "conv"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"stage_block": "ghost"},
+        {"stage_block": "ghost", "ghost_kernel_size": 3},
+        {"stage_block": "separable"},
+        {"stage_block": "conv"},
+    ],
+)
 @pytest.mark.parametrize("form", ["separable", "concat"])
-def test_every_kind_of_stage_keeps_its_attention_and_its_gradient(form, stage_block):
-    network = small_network("qana", form, stage_block=stage_block).train()
+def test_every_kind_of_stage_keeps_its_attention_and_its_gradient(form, kind):
+    network = small_network("qana", form, **kind).train()
     gates = [m.gate for m in network.modules() if isinstance(m, AnnealedGate)]
     assert [isinstance(gate, SpatialEca) for gate in gates] == [True, True, False, True, False]
     torch.nn.functional.cross_entropy(network(pixels(8)), torch.arange(8) % 3).backward()
@@ -165,7 +201,9 @@ def test_all_faults_are_listed_at_once_with_all_four_parts():
     error = caught.value
     for fault in ("form 'residual'", "3 widths beside 2 depths", "odd width 9", "depth 0"):
         assert fault in error.what
-    assert error.where == "backbone: form, stage_block, stem_channels, widths, depths, features"
+    assert error.where == (
+        "backbone: form, stage_block, ghost_kernel_size, stem_channels, widths, depths, features"
+    )
     assert "separable, concat" in error.allowed
     assert error.fix
 
@@ -178,6 +216,7 @@ def test_all_faults_are_listed_at_once_with_all_four_parts():
         (dict(depths=[0, 1]), "depth 0"),
         (dict(stem_channels=0), "stem_channels 0"),
         (dict(features=0), "features 0"),
+        (dict(ghost_kernel_size=5), "ghost_kernel_size 5"),
         (dict(stage_block="residual"), "unknown stage_block 'residual'"),
         (dict(gate_ending="kept"), "unknown end of a gate 'kept'"),
         (dict(ghost_attention="cbam"), "unknown attention 'cbam'"),

@@ -53,7 +53,8 @@ def blocks(draw, generation, channels):
             channels, channels, kernel_size=kernel, stride=stride, depthwise=True, bound=4.0, pool=pool
         )
     if generation == 2:
-        return GhostModule(channels, 2 * width, bound=4.0, cheap_activation=True)
+        kernel = 3 if kernel > 1 else 1
+        return GhostModule(channels, 2 * width, bound=4.0, cheap_activation=True, kernel_size=kernel)
     ghost = kind == "ghost"
     return SeparableUnit(channels, width, bound=4.0, ghost=ghost, stride=1 if ghost else stride, pool=pool)
 
