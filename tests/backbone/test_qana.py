@@ -101,7 +101,7 @@ def test_a_ghost_module_can_begin_with_a_3x3_convolution_in_both_forms():
     ]
     concat = small_network("qana", "concat", ghost_kernel_size=3)
     assert [name for name, _, _ in shapes(concat)] == [
-        "ConvUnit", "GhostModule", "ConvUnit", "GhostModule", "ConvUnit", "GhostModule", "ConvUnit", "HeadUnit",
+        "ConvUnit", *["GhostModule", "ConvUnit"] * 3, "HeadUnit",
     ]  # fmt: skip
     ghosts = [block for block in concat.blocks if isinstance(block, GhostModule)]
     assert [ghost.primary.conv.kernel_size for ghost in ghosts] == [(3, 3)] * 3
