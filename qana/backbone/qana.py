@@ -34,8 +34,6 @@ class Qana(Network):
         stem_channels: channels of the first convolution, 3x3 at stride 2.
         stage_block: what a stage is made of: ``ghost`` modules, or in their place, for an ablation,
             ``separable`` or plain 3x3 (``conv``) convolutions of the same width.
-        ghost_kernel_size: of the convolution that a ghost module's own features come from, 1 or 3. With 3, a
-            1x1 convolution stands between two ghost modules of one stage.
         widths: output channels of the blocks of each stage, even; each stage halves the resolution of the
             last.
         depths: blocks of each stage, at least 1.
@@ -49,6 +47,8 @@ class Qana(Network):
             stage (`additive_attention`) in place of the gates on its blocks, behind a 1x1 convolution of its
             own, because a concatenation cannot be the source of a sum; transitions are folded.
         gate_ending: how a gate becomes a constant: ``annealed`` in training, or ``cut`` (see `CutGate`).
+        ghost_kernel_size: of the convolution that a ghost module's own features come from: 1, as in configs
+            older than it, or 3. With 3, a 1x1 convolution stands between two ghost modules of one stage.
     """
 
     def __init__(
@@ -58,7 +58,6 @@ class Qana(Network):
         form: str,
         stem_channels: int,
         stage_block: str,
-        ghost_kernel_size: int,
         widths: Sequence[int],
         depths: Sequence[int],
         features: int,
@@ -68,6 +67,7 @@ class Qana(Network):
         transition_attention: str,
         attention_form: str,
         gate_ending: str,
+        ghost_kernel_size: int = 1,
     ) -> None:
         _check(form, stage_block, ghost_kernel_size, stem_channels, widths, depths, features)
         _check_attention(attention_form, ghost_attention)

@@ -66,7 +66,7 @@ def load_teacher(config: Mapping[str, Any], num_classes: int, split_hash: str) -
         network: nn.Module = instantiate(backbone, num_classes=num_classes)
         network.load_state_dict(own)
     except (InstantiationException, RuntimeError) as error:
-        why = str(error).splitlines()[1].strip()  # the first says which class
+        why = str(error).splitlines()[:2][-1].strip()  # the first of several says which class
         raise unfit(folder, KEY, f"does not fit the network that its config builds today: {why}") from error
     return network.eval()
 

@@ -2,9 +2,9 @@ import itertools
 
 import pytest
 import torch
+from small_networks import small_network
 from torch import nn
 
-from qana.backbone import Qana
 from qana.conversion.host.nvml import GpuEnergyCounter
 from qana.conversion.host.rapl import EnergyCounter
 from qana.conversion.host.timing import time_calls
@@ -103,22 +103,7 @@ def test_a_network_that_does_not_export_is_timed_with_torch_alone(tmp_path):
 
 
 def test_live_gates_are_timed_with_onnx_runtime_too(tmp_path):
-    network = Qana(
-        num_classes=3,
-        form="separable",
-        stem_channels=4,
-        stage_block="ghost",
-        ghost_kernel_size=1,
-        widths=[8],
-        depths=[1],
-        features=8,
-        activation_bound=4.0,
-        learned_bounds=False,
-        ghost_attention="sa_eca",
-        transition_attention="se",
-        attention_form="gated",
-        gate_ending="annealed",
-    )
+    network = small_network("qana", "separable", attention_form="gated")
     found = measure_host(network, (64, 64, 3), batches=[1, 3], runs=1, warmup=0, powercap=tmp_path)
     assert [run.runtime.split()[0] for run in found.runs].count("onnxruntime") == 2
 
