@@ -1,3 +1,5 @@
+import os
+
 import pytest
 import torch
 from hypothesis import settings
@@ -8,6 +10,7 @@ import_torchvision()  # Lightning and torchmetrics import it
 
 # The tensors of tests are tiny; where cores are shared, waiting for a second thread takes most of the time.
 torch.set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the commands that tests start
 
 # The same examples in every run, and no time limit: it would fail on a busy machine.
 settings.register_profile("steady", deadline=None, derandomize=True)
