@@ -29,8 +29,8 @@ def views(report: Mapping[str, Any]) -> str:
     gain = block["macro_f1_gain"]
     low, high = gain["ci95"]
     lead = (
-        f"Test images put to the stage {STAGE_LABELS[stage]} in {count} orientations (quarter turns and"
-        f" mirrors), the logits averaged: {signed_points(gain['value'])} points of macro F1"
+        f"Each test image put in {count} orientations (quarter turns and mirrors) to the stage"
+        f" {STAGE_LABELS[stage]}, and the logits averaged: {signed_points(gain['value'])} points of macro F1"
         f" ({signed_points(low)} to {signed_points(high)}, 95 % over lesions), for {count} runs of the chip"
         " an image. Every other score of this page is of one orientation."
     )
