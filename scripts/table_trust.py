@@ -3,8 +3,8 @@
 
 scripts/table_trust.py FOLDER... --out experiments/STUDY/NAME.csv
 
-FOLDER: of a run with the blocks `trust` and, where it was asked for, `robustness` in its report. One row per
-figure: what it is of, mean, lowest and highest over the runs. NAME.md has the same to read.
+FOLDER: of a run with the block `trust` and, where they were asked for, `robustness` and `views` in its
+report. One row per figure: what it is of, mean, lowest and highest over the runs. NAME.md has the same.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from table_files import Report, markdown, reports_below, write_csv
+
+AVERAGED = {"accuracy": "accuracy", "macro_f1": "macro F1", "balanced_accuracy": "balanced accuracy"}
 
 
 def figures(report: Report) -> Iterator[tuple[str, str, float | None]]:
@@ -35,6 +37,15 @@ def figures(report: Report) -> Iterator[tuple[str, str, float | None]]:
             "macro F1, change in points",
             f"{row['kind']} {row['level']:g}",
             -100 * row["macro_f1_drop"]["value"],
+        )
+    if report.get("views"):
+        averaged = report["views"]["averaged"]
+        for key, label in AVERAGED.items():
+            yield "mean over eight orientations", label, _percent(averaged[key])
+        yield (
+            "mean over eight orientations",
+            "macro F1, gain in points",
+            _percent(report["views"]["macro_f1_gain"]["value"]),
         )
 
 
