@@ -81,6 +81,9 @@ def views_block(
 
     Returns:
         The block of the report. `macro_f1_gain` is a paired difference, positive where eight are better.
+
+    Raises:
+        QanaError: logits that are not finite.
     """
     said = averaged(answers, np.asarray(test.images))
     require_finite(said, f"{stage}, eight orientations")
@@ -97,6 +100,7 @@ def views_block(
 
 
 def _times(known: Mapping[str, Any], count: int) -> dict[str, Any]:
-    """A cost of the report, `count` times over; says so."""
+    """A cost of the report, `count` times over: modelled, whatever the cost of one is."""
     scaled = {name: count * known[name] for name in ("value", "low", "high") if known.get(name) is not None}
-    return {**known, **scaled, "source": f"{count} times that of one image. {known['source']}"}
+    source = f"{count} times that of one orientation, which is {known['provenance']}. {known['source']}"
+    return {**known, **scaled, "provenance": "modelled", "source": source}

@@ -87,12 +87,8 @@ def test_a_ghost_module_can_begin_with_a_3x3_convolution_in_both_forms():
     ] == [
         ("ConvUnit", 6, "none", 3),
         ("ConvUnit", 4, "none", 3),  # primary half of the first ghost module of 8 channels
-        (
-            "SeparableUnit",
-            8,
-            "none",
-            1,
-        ),  # its cheap half, fused with a 1x1 convolution: the next primary is 3x3
+        # its cheap half, fused with a 1x1 convolution, because the next primary is 3x3
+        ("SeparableUnit", 8, "none", 1),
         ("ConvUnit", 4, "none", 3),
         ("SeparableUnit", 12, "max", 1),
         ("ConvUnit", 6, "none", 3),

@@ -16,6 +16,21 @@ def evaluation():
 
 
 @pytest.fixture
+def evaluation_settings(evaluation):
+    """Arguments of an evaluation that asks for little, for tests that spoil one of them."""
+    return {
+        "bootstrap_samples": 200,
+        "seed": 0,
+        "host_runs": 1,
+        "host_warmup": 0,
+        "host_batches": [1],
+        "neurobench_images": 1,
+        "cost": evaluation.cost,
+        "device": evaluation.device,
+    }
+
+
+@pytest.fixture
 def measure(evaluation, tmp_path):
     """Measure the fabricated run into a fresh folder and return its report."""
 

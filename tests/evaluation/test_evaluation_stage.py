@@ -41,19 +41,9 @@ def test_broken_logits_stop_the_evaluation_before_anything_is_written(measure, t
     assert not list(tmp_path.iterdir())
 
 
-def test_settings_that_cannot_give_an_interval_are_refused(evaluation):
+def test_settings_that_cannot_give_an_interval_are_refused(evaluation_settings):
     with pytest.raises(QanaError, match="5 bootstrap samples") as caught:
-        Evaluation(
-            bootstrap_samples=5,
-            seed=0,
-            host_runs=1,
-            host_warmup=0,
-            host_batches=[1],
-            neurobench_images=1,
-            cost=evaluation.cost,
-            device=evaluation.device,
-            robustness=evaluation.robustness,
-        )
+        Evaluation(**{**evaluation_settings, "bootstrap_samples": 5})
     assert "evaluation.bootstrap_samples = 5" in caught.value.where
 
 

@@ -6,6 +6,7 @@ from PIL import Image
 from sklearn.metrics import f1_score
 
 from qana.errors import QanaError
+from qana.evaluation import Evaluation
 from qana.evaluation.bootstrap import Bootstrap
 from qana.evaluation.views import averaged, orientations, views_block
 
@@ -74,11 +75,21 @@ def test_report_and_page_have_scores_and_eight_times_the_cost(measure, evaluatio
     for name in ("latency_ms", "energy_mj"):
         for end in ("value", "low", "high"):
             assert all_views[name][end] == pytest.approx(8 * once[name][end])
-        assert all_views[name]["provenance"] == once[name]["provenance"]
-        assert all_views[name]["source"].startswith("8 times that of one image. ")
+        assert all_views[name]["provenance"] == "modelled"
+        assert all_views[name]["source"].startswith("8 times that of one orientation, which is modelled. ")
     page = (tmp_path / "report.html").read_text()
     assert "Eight orientations" in page
     assert "Energy, mJ" in page
+
+
+def test_eight_times_a_measured_cost_has_not_been_measured(cornered):
+    known = {"value": 2.0, "low": 1.5, "high": 2.5, "provenance": "measured", "source": "The sensor."}
+    cost = {"latency_ms": known, "energy_mj": known}
+    logits = corner(cornered.images)
+    found = views_block(corner, "torch", logits, cornered, CLASSES, BOOTSTRAP, cost)["energy_mj"]
+    assert [found[end] for end in ("value", "low", "high")] == [16.0, 12.0, 20.0]
+    assert found["provenance"] == "modelled"
+    assert "which is measured. The sensor." in found["source"]
 
 
 def test_one_view_is_no_block(measure, tmp_path):
@@ -87,17 +98,7 @@ def test_one_view_is_no_block(measure, tmp_path):
 
 
 @pytest.mark.parametrize("views", [0, 2, -8])
-def test_another_number_is_refused(evaluation, views):
+def test_another_number_is_refused(evaluation_settings, views):
     with pytest.raises(QanaError, match=f"{views} orientations") as caught:
-        type(evaluation)(
-            bootstrap_samples=200,
-            seed=0,
-            host_runs=1,
-            host_warmup=0,
-            host_batches=[1],
-            neurobench_images=1,
-            cost=evaluation.cost,
-            device=evaluation.device,
-            views=views,
-        )
+        Evaluation(**{**evaluation_settings, "views": views})
     assert caught.value.where == f"evaluation.views = {views}"
