@@ -32,6 +32,7 @@ def small_network(name, form, **changes):
         stem_channels=6,
         stage_block="ghost",
         ghost_kernel_size=1,
+        stem_pool="none",
         widths=[8, 12],
         depths=[2, 1],
         features=16,

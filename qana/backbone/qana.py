@@ -22,6 +22,7 @@ from qana.backbone.unit import ConvUnit, HeadUnit, Pool, SeparableUnit
 from qana.errors import QanaError
 
 STAGE_BLOCKS = ("ghost", "separable", "conv")
+STEM_POOLS = ("none", "max")
 
 
 class Qana(Network):
@@ -31,7 +32,7 @@ class Qana(Network):
         num_classes: logits.
         form: ``separable`` for Akida v1: a ghost module's cheap branch has no activation and is fused with
             the convolution behind it. ``concat`` for Akida v2: two branches with a ReLU each, concatenated.
-        stem_channels: channels of the first convolution, 3x3 at stride 2.
+        stem_channels: channels of the first convolution, 3x3.
         stage_block: what a stage is made of: ``ghost`` modules, or in their place, for an ablation,
             ``separable`` or plain 3x3 (``conv``) convolutions of the same width.
         widths: output channels of the blocks of each stage, even; each stage halves the resolution of the
@@ -49,6 +50,8 @@ class Qana(Network):
         gate_ending: how a gate becomes a constant: ``annealed`` in training, or ``cut`` (see `CutGate`).
         ghost_kernel_size: of the convolution that a ghost module's own features come from: 1, as in configs
             older than it, or 3. With 3, a 1x1 convolution stands between two ghost modules of one stage.
+        stem_pool: how the first convolution halves the resolution: ``none``: by stride 2, as in configs older
+            than it; ``max``: it sees every pixel, at stride 1, and a 2x2 max pool follows.
     """
 
     def __init__(
@@ -68,8 +71,9 @@ class Qana(Network):
         attention_form: str,
         gate_ending: str,
         ghost_kernel_size: int = 1,
+        stem_pool: str = "none",
     ) -> None:
-        _check(form, stage_block, ghost_kernel_size, stem_channels, widths, depths, features)
+        _check(form, stage_block, ghost_kernel_size, stem_pool, stem_channels, widths, depths, features)
         _check_attention(attention_form, ghost_attention)
         chain = _Chain(
             stem_channels,
@@ -78,6 +82,7 @@ class Qana(Network):
             gate_ending=gate_ending,
             live=attention_form == "gated",
             ghost_kernel_size=ghost_kernel_size,
+            stem_pool=stem_pool,
         )
         additive = attention_form == "additive" and ghost_attention != "none"
         for stage, (width, depth) in enumerate(zip(widths, depths, strict=True)):
@@ -111,11 +116,11 @@ class _Chain:
         gate_ending: str,
         live: bool,
         ghost_kernel_size: int,
+        stem_pool: str,
     ) -> None:
         self._form, self._bound, self._gate_ending, self._live = form, bound, gate_ending, live
         self._ghost_kernel_size = ghost_kernel_size
-        stem = ConvUnit(3, stem_channels, kernel_size=3, stride=2, bound=bound, input_scale=PIXEL_SCALE)
-        self.blocks: list[nn.Module] = [stem]
+        self.blocks: list[nn.Module] = [_stem(stem_channels, pool=stem_pool, bound=bound)]
         self._channels, self._open_ghost = stem_channels, False
 
     def join(self, width: int, *, pool: Pool, attention: str) -> None:
@@ -189,10 +194,18 @@ class _Chain:
         self._channels, self._open_ghost = channels, False
 
 
+def _stem(channels: int, *, pool: str, bound: float) -> ConvUnit:
+    """The first convolution, from pixels (N, 3, H, W) to (N, `channels`, H / 2, W / 2)."""
+    if pool == "max":
+        return ConvUnit(3, channels, kernel_size=3, pool="max", bound=bound, input_scale=PIXEL_SCALE)
+    return ConvUnit(3, channels, kernel_size=3, stride=2, bound=bound, input_scale=PIXEL_SCALE)
+
+
 def _check(
     form: str,
     stage_block: str,
     ghost_kernel_size: int,
+    stem_pool: str,
     stem_channels: int,
     widths: Sequence[int],
     depths: Sequence[int],
@@ -201,6 +214,8 @@ def _check(
     faults = [] if stage_block in STAGE_BLOCKS else [f"unknown stage_block {stage_block!r}"]
     if ghost_kernel_size not in (1, 3):
         faults.append(f"ghost_kernel_size {ghost_kernel_size}")
+    if stem_pool not in STEM_POOLS:
+        faults.append(f"unknown stem_pool {stem_pool!r}")
     if len(widths) != len(depths) or not widths:
         faults.append(f"{len(widths)} widths beside {len(depths)} depths")
     faults += [f"odd width {width}" for width in widths if width % 2 or width < 2]
@@ -210,9 +225,10 @@ def _check(
     require_buildable(
         "the QANA network",
         form,
-        keys=("stage_block", "ghost_kernel_size", "stem_channels", "widths", "depths", "features"),
+        keys=("stage_block", "ghost_kernel_size", "stem_pool", "stem_channels", "widths", "depths", "features"),
         faults=faults,
         allowed=f"stage_block one of {', '.join(STAGE_BLOCKS)}; ghost_kernel_size 1 or 3;"
+        f" stem_pool {' or '.join(STEM_POOLS)};"
         " even widths, as many as depths; at least 1",
     )
 

@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from small_networks import GENERATION, pixels, settled, small_network
 
 from qana.backbone.attention import AnnealedGate, CutGate, SpatialEca, SqueezeExcitation
@@ -103,6 +104,18 @@ def test_a_ghost_module_can_begin_with_a_3x3_convolution_in_both_forms():
     assert [ghost.primary.conv.kernel_size for ghost in ghosts] == [(3, 3)] * 3
 
 
+@pytest.mark.parametrize("form", ["separable", "concat"])
+def test_a_pooled_stem_sees_every_pixel_and_leaves_the_same_resolution(form):
+    strided, pooled = (small_network("qana", form, stem_pool=pool).eval() for pool in ("none", "max"))
+    pooled.load_state_dict(strided.state_dict())  # the same weights, laid more densely
+    images, stem = pixels(2), pooled.blocks[0]
+    everywhere = stem.norm(F.conv2d(images * stem.input_scale, stem.conv.weight, padding=1))
+    expected = F.max_pool2d(everywhere, 2).clamp(0, 4)
+    assert expected.shape == strided.blocks[0](images).shape
+    assert torch.allclose(stem(images), expected, atol=1e-6)
+    assert pooled(images).shape == (2, 3)
+
+
 def test_without_ghosts_a_stage_is_made_of_plain_convolutions_of_the_same_width():
     expected = [
         ("ConvUnit", 6, 3),
@@ -198,7 +211,7 @@ def test_all_faults_are_listed_at_once_with_all_four_parts():
     for fault in ("form 'residual'", "3 widths beside 2 depths", "odd width 9", "depth 0"):
         assert fault in error.what
     assert error.where == (
-        "backbone: form, stage_block, ghost_kernel_size, stem_channels, widths, depths, features"
+        "backbone: form, stage_block, ghost_kernel_size, stem_pool, stem_channels, widths, depths, features"
     )
     assert "separable, concat" in error.allowed
     assert error.fix
@@ -213,6 +226,7 @@ def test_all_faults_are_listed_at_once_with_all_four_parts():
         (dict(stem_channels=0), "stem_channels 0"),
         (dict(features=0), "features 0"),
         (dict(ghost_kernel_size=5), "ghost_kernel_size 5"),
+        (dict(stem_pool="average"), "unknown stem_pool 'average'"),
         (dict(stage_block="residual"), "unknown stage_block 'residual'"),
         (dict(gate_ending="kept"), "unknown end of a gate 'kept'"),
         (dict(ghost_attention="cbam"), "unknown attention 'cbam'"),
