@@ -225,7 +225,15 @@ def _check(
     require_buildable(
         "the QANA network",
         form,
-        keys=("stage_block", "ghost_kernel_size", "stem_pool", "stem_channels", "widths", "depths", "features"),
+        keys=(
+            "stage_block",
+            "ghost_kernel_size",
+            "stem_pool",
+            "stem_channels",
+            "widths",
+            "depths",
+            "features",
+        ),
         faults=faults,
         allowed=f"stage_block one of {', '.join(STAGE_BLOCKS)}; ghost_kernel_size 1 or 3;"
         f" stem_pool {' or '.join(STEM_POOLS)};"

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 AveragingKind = Literal["none", "ema", "swa"]
+NORM_STATISTICS = ("running_mean", "running_var")
 
 
 class Averaging(Callback):
@@ -28,23 +29,27 @@ class Averaging(Callback):
         kind: ``ema`` or ``swa``.
         decay: of ``ema``, 0 to 1.
         start: share of the phase's steps before the average begins, 0 to below 1.
+        norms: whether the running statistics of norms are averaged with the weights, as they must be unless
+            the norms are folded. Other buffers (as the annealing of gates) are always those of the last step.
     """
 
-    def __init__(self, *, kind: AveragingKind, decay: float, start: float) -> None:
+    def __init__(self, *, kind: AveragingKind, decay: float, start: float, norms: bool = False) -> None:
         self._kind, self._decay, self._start = kind, decay, start
+        self._norms = norms
         self._first_step = 0
         self._average: AveragedModel | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._first_step = int(self._start * float(trainer.estimated_stepping_batches))
         average = get_ema_multi_avg_fn(self._decay) if self._kind == "ema" else None
-        self._average = AveragedModel(_network(pl_module), multi_avg_fn=average)
+        self._average = AveragedModel(_network(pl_module), multi_avg_fn=average, use_buffers=self._norms)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if self._average is not None and trainer.global_step > self._first_step:
             self._average.update_parameters(_network(pl_module))
+            _take_other_buffers(self._average.module, _network(pl_module))
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._swap(pl_module)
@@ -79,6 +84,15 @@ def _network(module: pl.LightningModule) -> nn.Module:
     network = module.network
     assert isinstance(network, nn.Module)
     return network
+
+
+@torch.no_grad()
+def _take_other_buffers(average: nn.Module, network: nn.Module) -> None:
+    """Copy every buffer that is no statistic of a norm."""
+    theirs = dict(network.named_buffers())
+    for name, ours in average.named_buffers():
+        if not name.endswith(NORM_STATISTICS):
+            ours.copy_(theirs[name])
 
 
 def _values(network: nn.Module) -> Iterator[Tensor]:

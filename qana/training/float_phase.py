@@ -15,6 +15,7 @@ from qana.training.earlier_run import CHECKPOINT, classifier_state, read_config,
 
 KEY = "training.float_from"
 TEACHER = "training.teacher"
+AVERAGING = "training.float_averaging"
 DECISIVE = ("seed", "dataset", "backbone", "training", "incremental")
 # Of these, what the float network does not depend on.
 INDIFFERENT = (
@@ -68,10 +69,13 @@ def take_float_phase(earlier: str, folder: Path) -> dict[str, Any]:
 
 def _leaves(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Dotted key and value of everything that decides a float phase; a group left out has no leaves."""
-    untaught = config["training"].get("teacher") is None
+    training = config["training"]
+    off: tuple[str, ...] = (f"{TEACHER}_",) if training.get("teacher") is None else ()
+    if training.get("float_averaging", "none") == "none":
+        off += (AVERAGING,)
     for group in DECISIVE:
         for key, value in _below(group, config.get(group)):
-            if not (untaught and key.startswith(f"{TEACHER}_")):
+            if not key.startswith(off):
                 yield key, value
 
 

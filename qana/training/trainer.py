@@ -18,6 +18,7 @@ from qana.dataset import Augmentation, EvalBatches, Sampler, Splits, TrainBatche
 from qana.errors import QanaError
 from qana.quantization import Quantization
 from qana.quantization.soundness import require_living
+from qana.training.averaging import Averaging, AveragingKind
 from qana.training.classifier import Classifier, Schedule
 from qana.training.distillation import Distillation
 from qana.training.early_stop import EarlyStop
@@ -44,6 +45,10 @@ class Training:
         teacher: folder of an earlier run whose float network teaches in the float phase; null for none.
         teacher_weight: of what it says in the loss, see `Distillation`; positive.
         teacher_temperature: softens the logits of both; positive.
+        float_averaging: ``none``, ``ema`` or ``swa``: the float phase is validated by, and ends on, an
+            average of its weights and of the statistics of its norms; see `Averaging`.
+        float_averaging_decay: of ``ema``, 0 to below 1.
+        float_averaging_start: share of the float phase before the average begins, 0 to below 1.
         float_from: folder of an earlier run whose float network is taken instead of trained; null to train.
         quantized_epochs: epochs of quantization-aware training, at least 1.
         learning_rate: peak rate of the float phase.
@@ -94,13 +99,19 @@ class Training:
         deterministic: bool | Literal["warn"],
         batches_per_epoch: int | None,
         seed: int,
-        teacher: str | None = None,  # configs recorded before there was one lack these
+        teacher: str | None = None,  # configs recorded before them lack this and the next
         teacher_weight: float = 1.0,
         teacher_temperature: float = 4.0,
+        float_averaging: AveragingKind = "none",
+        float_averaging_decay: float = 0.999,
+        float_averaging_start: float = 0.0,
     ) -> None:
         self.float_epochs, self.quantized_epochs = float_epochs, quantized_epochs
         self.float_from, self.teacher = float_from, teacher
         self.teacher_weight, self.teacher_temperature = teacher_weight, teacher_temperature
+        self.float_averaging: AveragingKind = float_averaging
+        self.float_averaging_decay = float_averaging_decay
+        self.float_averaging_start = float_averaging_start
         self.learning_rate, self.quantized_learning_rate = learning_rate, quantized_learning_rate
         self.weight_decay, self.schedule = weight_decay, schedule
         self.warmup_share, self.loss, self.fine_tuning = warmup_share, loss, fine_tuning
@@ -141,7 +152,8 @@ class Training:
         last = list(callbacks) if quantization is None else []
         phase = Phase("float", self.float_epochs, self.learning_rate, self.precision, progress=(0.0, 1.0))
         if self.float_from is None:
-            self._train(phase, network, splits, last, self._taught(network, teacher), logger, folder)
+            first = [*self._averaged(), *last]
+            self._train(phase, network, splits, first, self._taught(network, teacher), logger, folder)
         else:
             state = take_float_phase(self.float_from, folder)
             self._classifier(phase, network, splits).load_state_dict(state)
@@ -160,6 +172,12 @@ class Training:
         terms = self.fine_tuning.terms(quantized, network)
         last = [*self.fine_tuning.callbacks(), *callbacks]
         self._train(phase, quantized, splits, last, terms, logger, folder)
+
+    def _averaged(self) -> list[Callback]:
+        if self.float_averaging == "none":
+            return []
+        decay, start = self.float_averaging_decay, self.float_averaging_start
+        return [Averaging(kind=self.float_averaging, decay=decay, start=start, norms=True)]
 
     def _taught(self, network: nn.Module, teacher: nn.Module | None) -> list[Term]:
         if teacher is None:
@@ -265,6 +283,9 @@ class Training:
             "training.eval_batch_size": self.eval_batch_size < 1,
             "training.teacher_weight": not self.teacher_weight > 0,
             "training.teacher_temperature": not self.teacher_temperature > 0,
+            "training.float_averaging": self.float_averaging not in get_args(AveragingKind),
+            "training.float_averaging_decay": not 0 <= self.float_averaging_decay < 1,
+            "training.float_averaging_start": not 0 <= self.float_averaging_start < 1,
             "training.sampler": not (isinstance(self.sampler, str) or 0 <= self.sampler <= 1),
             "training.patience": self.patience < 1,
             "training.devices": self.devices < 1,
@@ -278,7 +299,8 @@ class Training:
                 f"{len(wrong)} training value(s) cannot be used",
                 where=", ".join(wrong),
                 allowed="counts of at least 1, positive rates, weights and temperatures, shares between 0"
-                f" and 1 in rising order, schedule {' or '.join(get_args(Schedule))}, a GPU only where torch"
-                " sees one, strategy ddp_spawn... with several devices",
+                f" and 1 in rising order, schedule {' or '.join(get_args(Schedule))}, float_averaging"
+                f" {', '.join(get_args(AveragingKind))} with decay and start from 0 to below 1, a GPU only"
+                " where torch sees one, strategy ddp_spawn... with several devices",
                 fix="correct the values named above, or choose training=cpu",
             )

@@ -35,13 +35,13 @@ def event_share(network, images):
 
 
 class EveryStep(pl.Callback):
-    """Keeps the weights that every step left behind."""
+    """Keeps the weights that every step of a phase left behind."""
 
-    def __init__(self):
-        self.states = []
+    def __init__(self, phase="quantized"):
+        self.phase, self.states = phase, []
 
     def on_train_batch_end(self, trainer, pl_module, *_):
-        if pl_module.phase == "quantized":
+        if pl_module.phase == self.phase:
             self.states.append({key: value.clone() for key, value in pl_module.network.state_dict().items()})
 
 
@@ -82,6 +82,42 @@ def test_what_is_validated_and_handed_on_is_the_average(tmp_path):
     witness = tuned(tmp_path, averaging="swa")
     saved = checkpoint(tmp_path, "quantized")
     assert all(torch.equal(witness.state[key], value) for key, value in saved.items())
+
+
+def test_the_float_phase_averages_the_statistics_of_its_norms_with_its_weights(tmp_path):
+    watch = EveryStep("float")
+    network, _ = fit(
+        tmp_path, float_epochs=1, float_averaging="swa", float_averaging_start=0.4, callbacks=[watch]
+    )
+    saved = checkpoint(tmp_path, "float")
+    moving = [key for key in saved if "running" in key]
+    assert moving
+    assert len(watch.states) == 5
+    for key in [*moving, *(name for name, _ in network.named_parameters())]:
+        mean = torch.stack([state[key].double() for state in watch.states[2:]]).mean(0)
+        torch.testing.assert_close(saved[key].double(), mean, rtol=1e-5, atol=1e-7)
+        assert torch.equal(network.state_dict()[key], saved[key])
+    assert any(not torch.equal(saved[key], watch.states[-1][key]) for key in moving)
+    others = [name for name, _ in network.named_buffers() if name not in moving]
+    assert any("annealing" in name for name in others)
+    assert all(torch.equal(saved[name], watch.states[-1][name]) for name in others)
+
+
+def test_the_averages_of_both_phases_are_chosen_apart(tmp_path):
+    runs = {}
+    for name, averaging in (("plain", "none"), ("averaged", "ema")):
+        _, witness = fit(
+            tmp_path / name,
+            scheme=quantization(),
+            float_epochs=2,
+            float_averaging=averaging,
+            float_averaging_decay=0.7,
+            fine_tuning=fine_tuning(averaging="swa"),
+        )
+        runs[name] = checkpoint(tmp_path / name, "float"), witness.state
+    assert any(not torch.equal(runs["plain"][0][key], value) for key, value in runs["averaged"][0].items())
+    quantized = checkpoint(tmp_path / "averaged", "quantized")
+    assert all(torch.equal(runs["averaged"][1][key], value) for key, value in quantized.items())
 
 
 def test_a_price_on_events_leaves_fewer_of_them(tmp_path):

@@ -91,6 +91,13 @@ def test_what_a_float_phase_does_not_depend_on_may_differ(earlier, values):
     require_same_float_phase(changed(earlier, **values))
 
 
+def test_a_run_recorded_before_averages_had_none(earlier):
+    off = {"float_averaging": "none", "float_averaging_decay": 0.9, "float_averaging_start": 0.5}
+    require_same_float_phase(changed(earlier, **{f"training__{key}": value for key, value in off.items()}))
+    with pytest.raises(QanaError, match=r"float_averaging = ema here, None there"):
+        require_same_float_phase(changed(earlier, training__float_averaging="ema"))
+
+
 def test_every_difference_is_told_at_once(earlier):
     config = changed(earlier, seed=1, dataset__fold=2, backbone__width=16, training__float_epochs=4)
     with pytest.raises(QanaError) as caught:

@@ -171,6 +171,9 @@ def test_another_sampler_and_another_schedule_learn_too(tmp_path):
         ("sampler", 1.5),
         ("devices", 0),
         ("batches_per_epoch", 0),
+        ("float_averaging", "mean"),
+        ("float_averaging_decay", 1.0),
+        ("float_averaging_start", -0.1),
     ],
 )
 def test_a_value_out_of_range_is_refused_with_all_four_parts(key, value):
