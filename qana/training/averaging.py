@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any, Literal
 
@@ -29,20 +29,22 @@ class Averaging(Callback):
         kind: ``ema`` or ``swa``.
         decay: of ``ema``, 0 to 1.
         start: share of the phase's steps before the average begins, 0 to below 1.
-        norms: whether the running statistics of norms are averaged with the weights, as they must be unless
-            the norms are folded. Other buffers (as the annealing of gates) are always those of the last step.
+        untrained: whether the phase begins with an untrained network. Then ``ema`` forgets the beginning
+            fast: its decay is min(decay, (1 + t) / (10 + t)) at the t-th update, as TensorFlow's
+            `ExponentialMovingAverage` has it; and the running statistics of norms, not folded yet, are
+            averaged with the weights. Other buffers (the annealing of gates) are those of the last step.
     """
 
-    def __init__(self, *, kind: AveragingKind, decay: float, start: float, norms: bool = False) -> None:
+    def __init__(self, *, kind: AveragingKind, decay: float, start: float, untrained: bool = False) -> None:
         self._kind, self._decay, self._start = kind, decay, start
-        self._norms = norms
+        self._untrained = untrained
         self._first_step = 0
         self._average: AveragedModel | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._first_step = int(self._start * float(trainer.estimated_stepping_batches))
-        average = get_ema_multi_avg_fn(self._decay) if self._kind == "ema" else None
-        self._average = AveragedModel(_network(pl_module), multi_avg_fn=average, use_buffers=self._norms)
+        average = self._ema() if self._kind == "ema" else None
+        self._average = AveragedModel(_network(pl_module), multi_avg_fn=average, use_buffers=self._untrained)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -64,6 +66,17 @@ class Averaging(Callback):
         if average is not None:
             state = average.module.state_dict()
             checkpoint["state_dict"].update({f"network.{name}": value for name, value in state.items()})
+
+    def _ema(self) -> Callable[..., None]:
+        """What `AveragedModel` calls: tensors of the average, those of the network, number of the update."""
+        if not self._untrained:
+            return get_ema_multi_avg_fn(self._decay)
+
+        def ramped(averages: list[Tensor], values: list[Tensor], updates: Tensor | int) -> None:
+            decay = min(self._decay, (1 + int(updates)) / (10 + int(updates)))
+            get_ema_multi_avg_fn(decay)(averages, values, updates)
+
+        return ramped
 
     def _begun(self) -> AveragedModel | None:
         started = self._average is not None and int(self._average.n_averaged) > 0

@@ -47,7 +47,7 @@ class Training:
         teacher_temperature: softens the logits of both; positive.
         float_averaging: ``none``, ``ema`` or ``swa``: the float phase is validated by, and ends on, an
             average of its weights and of the statistics of its norms; see `Averaging`.
-        float_averaging_decay: of ``ema``, 0 to below 1.
+        float_averaging_decay: of ``ema``, 0 to below 1, less in the first steps.
         float_averaging_start: share of the float phase before the average begins, 0 to below 1.
         float_from: folder of an earlier run whose float network is taken instead of trained; null to train.
         quantized_epochs: epochs of quantization-aware training, at least 1.
@@ -177,7 +177,7 @@ class Training:
         if self.float_averaging == "none":
             return []
         decay, start = self.float_averaging_decay, self.float_averaging_start
-        return [Averaging(kind=self.float_averaging, decay=decay, start=start, norms=True)]
+        return [Averaging(kind=self.float_averaging, decay=decay, start=start, untrained=True)]
 
     def _taught(self, network: nn.Module, teacher: nn.Module | None) -> list[Term]:
         if teacher is None:

@@ -103,6 +103,19 @@ def test_the_float_phase_averages_the_statistics_of_its_norms_with_its_weights(t
     assert all(torch.equal(saved[name], watch.states[-1][name]) for name in others)
 
 
+def test_the_moving_average_of_an_untrained_network_forgets_its_beginning(tmp_path):
+    watch = EveryStep("float")
+    network, _ = fit(
+        tmp_path, float_epochs=1, float_averaging="ema", float_averaging_decay=0.25, callbacks=[watch]
+    )
+    decays = [2 / 11, 3 / 12, 0.25, 0.25]  # (1 + t) / (10 + t), until it would be above 0.25
+    for name, value in network.named_parameters():
+        mean = watch.states[0][name].double()
+        for decay, state in zip(decays, watch.states[1:], strict=True):
+            mean = decay * mean + (1 - decay) * state[name].double()
+        torch.testing.assert_close(value.detach().double(), mean, rtol=1e-5, atol=1e-6)
+
+
 def test_the_averages_of_both_phases_are_chosen_apart(tmp_path):
     runs = {}
     for name, averaging in (("plain", "none"), ("averaged", "ema")):
