@@ -18,12 +18,14 @@ class Network(nn.Module):
         name: family name for the report, such as ``qana``.
         form: ``separable`` (Akida v1) or ``concat`` (Akida v2).
         blocks: units and modules of units, stem first, head last.
+        symmetry: what their channels share, and training has to keep shared (`qana.backbone.symmetry`).
     """
 
-    def __init__(self, *, name: str, form: str, blocks: list[nn.Module]) -> None:
+    def __init__(self, *, name: str, form: str, blocks: list[nn.Module], symmetry: str = "none") -> None:
         super().__init__()
         self.name = name
         self.form = form
+        self.symmetry = symmetry
         self.blocks = nn.Sequential(*blocks)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from qana.backbone.form import global_pool, require_buildable, separable_convolu
 from qana.backbone.ghost import GhostModule
 from qana.backbone.learned_bound import learn_bounds
 from qana.backbone.network import PIXEL_SCALE, Network
+from qana.backbone.symmetry import ORDERS, begin_shared, units_of
 from qana.backbone.unit import ConvUnit, HeadUnit, Pool, SeparableUnit
 from qana.errors import QanaError
 
@@ -52,6 +53,10 @@ class Qana(Network):
             older than it, or 3. With 3, a 1x1 convolution stands between two ghost modules of one stage.
         stem_pool: how the first convolution halves the resolution: ``none``: by stride 2, as in configs older
             than it; ``max``: it sees every pixel, at stride 1, and a 2x2 max pool follows.
+        symmetry: orientations of an image that give the same logits: ``none`` but its own, ``rotations``
+            (four quarter turns) or ``dihedral`` (eight, mirror images too), by channels in orbits of 4 or 8
+            that share their weights (`qana.backbone.symmetry`). Wants ``stem_pool="max"``, because a stride
+            of 2 looks to one side, no attention, and square images that the pools halve without a rest.
     """
 
     def __init__(
@@ -72,9 +77,16 @@ class Qana(Network):
         gate_ending: str,
         ghost_kernel_size: int = 1,
         stem_pool: str = "none",
+        symmetry: str = "none",
     ) -> None:
         _check(form, stage_block, ghost_kernel_size, stem_pool, stem_channels, widths, depths, features)
         _check_attention(attention_form, ghost_attention)
+        _check_symmetry(
+            symmetry,
+            stem_pool=stem_pool,
+            attention=(ghost_attention, transition_attention),
+            channels=[stem_channels, *(_smallest(stage_block, width) for width in widths), features],
+        )
         chain = _Chain(
             stem_channels,
             form=form,
@@ -93,7 +105,9 @@ class Qana(Network):
             if additive:
                 chain.attend(width)
         chain.join(features, pool=global_pool(form), attention=transition_attention)
-        super().__init__(name="qana", form=form, blocks=[*chain.blocks, HeadUnit(features, num_classes)])
+        blocks = [*chain.blocks, HeadUnit(features, num_classes)]
+        super().__init__(name="qana", form=form, blocks=blocks, symmetry=symmetry)
+        begin_shared(units_of(self), symmetry)
         attends = (ghost_attention, transition_attention) != ("none", "none")
         self.attention_form = attention_form if attends else ""
         if learned_bounds:
@@ -239,6 +253,32 @@ def _check(
         f" stem_pool {' or '.join(STEM_POOLS)};"
         " even widths, as many as depths; at least 1",
     )
+
+
+def _smallest(stage_block: str, width: int) -> int:
+    """The fewest channels of a layer in a stage of `width`: a ghost module's own features are half."""
+    return width // 2 if stage_block == "ghost" else width
+
+
+def _check_symmetry(
+    symmetry: str, *, stem_pool: str, attention: tuple[str, str], channels: Sequence[int]
+) -> None:
+    order = ORDERS.get(symmetry, 1)
+    faults = [] if symmetry in ORDERS else [f"unknown symmetry {symmetry!r}"]
+    if order > 1 and stem_pool != "max":
+        faults.append(f"stem_pool {stem_pool}, where a stem at stride 2 looks to one side")
+    if order > 1 and attention != ("none", "none"):
+        faults.append("attention, whose gates know nothing of orbits")
+    faults += [f"{count} channels, which are no orbits of {order}" for count in channels if count % order]
+    if faults:
+        raise QanaError(
+            f"the QANA network cannot be symmetric: {', '.join(faults)}",
+            where="backbone: symmetry, stem_pool, ghost_attention, transition_attention, stem_channels,"
+            " widths, features",
+            allowed=f"symmetry one of {', '.join(ORDERS)}; with it stem_pool=max, no attention, and"
+            " stem_channels, features and half of each width multiples of 4 (rotations) or 8 (dihedral)",
+            fix="correct the values named above, or choose backbone.symmetry=none",
+        )
 
 
 def _check_attention(attention_form: str, ghost_attention: str) -> None:

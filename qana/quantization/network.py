@@ -29,7 +29,7 @@ class QuantizedNetwork(nn.Module):
 
     def __init__(self, folded: Network, *, bits: Bits, input_weight_bits: int, generation: int) -> None:
         super().__init__()
-        self.name, self.form = folded.name, folded.form
+        self.name, self.form, self.symmetry = folded.name, folded.form, folded.symmetry
         self.bits, self.input_weight_bits, self.generation = bits, input_weight_bits, generation
         self.blocks = copy.deepcopy(folded.blocks)
         self._replace_units(self.blocks)

@@ -30,6 +30,7 @@ from qana.training.loss import Loss
 from qana.training.phase import Phase
 from qana.training.pruning import Pruning
 from qana.training.restore_best import RestoreBest
+from qana.training.shared_weights import SharedWeights
 
 
 class Training:
@@ -210,7 +211,8 @@ class Training:
         stop = EarlyStop(module.monitored, patience=self.patience, mode="max")
         bar = EpochProgress(f"train {phase.name} network", module.monitored)
         restore, pruning = RestoreBest(checkpoint), Pruning(module.monitored)
-        trainer = self._trainer(phase, [checkpoint, stop, bar, restore, pruning, *callbacks], logger)
+        always = [SharedWeights(), checkpoint, stop, bar, restore, pruning]
+        trainer = self._trainer(phase, [*always, *callbacks], logger)
         batches = TrainBatches(
             splits.train,
             batch_size=self.batch_size,

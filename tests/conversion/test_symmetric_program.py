@@ -1,0 +1,56 @@
+"""A symmetric network's Akida program answers every orientation of a photograph with the same numbers."""
+
+import akida
+import conversions
+import numpy as np
+import pytest
+import torch
+from small_networks import GENERATION, pixels, settled, small_network
+
+from qana.backbone.symmetry import ORDERS, moved, share_values, shared_by, units_of
+from qana.quantization import Quantization
+
+SIZE = (32, 32)
+
+
+@pytest.mark.parametrize("form", ["separable", "concat"])
+def test_the_program_knows_no_orientation(form, tmp_path):
+    torch.manual_seed(2)
+    network = small_network(
+        "qana",
+        form,
+        stem_channels=8,
+        stem_pool="max",
+        widths=[16, 32],
+        depths=[1, 1],
+        ghost_kernel_size=3,
+        ghost_attention="none",
+        transition_attention="none",
+        symmetry="dihedral",
+    )
+    batch = pixels(8, *SIZE)
+    settled(network, images=batch)
+    share_values(shared_by(units_of(network), "dihedral"))
+    with torch.no_grad():
+        network.blocks[-1].conv.weight.mul_(5.0)
+    scheme = Quantization(
+        weight_bits=4,
+        activation_bits=4,
+        input_weight_bits=8,
+        generation=GENERATION[form],
+        weight_rule="max",
+        calibration="mse",
+        percentile=99.9,
+        ranges="calibrated",
+        calibration_images=8,
+    )
+    quantized = scheme.apply(network, batch).eval()
+    program = akida.Model(str(conversions.convert(quantized, tmp_path, size=SIZE).program_path))
+
+    def answers(images):
+        return program.predict(np.ascontiguousarray(images.permute(0, 2, 3, 1).numpy().astype(np.uint8)))
+
+    upright = answers(batch)
+    assert np.ptp(upright, axis=0).min() > 0.1
+    for element in range(ORDERS["dihedral"]):
+        np.testing.assert_array_equal(answers(moved(batch, element)), upright)
