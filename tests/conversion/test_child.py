@@ -1,6 +1,7 @@
 """A child process may crash, hang, hoard or refuse; the parent always gets one clear answer."""
 
 import threading
+import time
 from pathlib import Path
 
 import psutil
@@ -95,6 +96,14 @@ def test_child_is_ended_when_its_reader_fails(tmp_path, monkeypatch):
     assert children_running("talks_on") == []
 
 
-def children_running(module):
+def children_running(module, patience_s=5.0):
+    """Commands of `module` that are still there; a killed one may take a moment to give its memory back."""
+    ends = time.monotonic() + patience_s
+    while (left := _commands_of(module)) and time.monotonic() < ends:
+        time.sleep(0.05)
+    return left
+
+
+def _commands_of(module):
     commands = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
     return [command for command in commands if module in command and "pytest" not in command]
