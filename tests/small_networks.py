@@ -92,9 +92,10 @@ def pixels(count=4, height=18, width=22, seed=0):
     return (255 * (0.4 * spread[0] + 0.4 * spread[1] + 0.2 * spread[2])).round()
 
 
-def scheme(form, bits, calibration_images=8):
-    """Weights and activations of `bits`, calibrated."""
-    return Quantization(
+def quantized_network(name, form, bits, seed=0):
+    """A calibrated quantized network and the float one that it came from."""
+    network = settled_network(name, form, seed)
+    scheme = Quantization(
         weight_bits=bits,
         activation_bits=bits,
         input_weight_bits=8,
@@ -103,11 +104,6 @@ def scheme(form, bits, calibration_images=8):
         calibration="mse",
         percentile=99.9,
         ranges="calibrated",
-        calibration_images=calibration_images,
+        calibration_images=8,
     )
-
-
-def quantized_network(name, form, bits, seed=0):
-    """A calibrated quantized network and the float one that it came from."""
-    network = settled_network(name, form, seed)
-    return scheme(form, bits).apply(network, pixels(8, seed=seed)), network
+    return scheme.apply(network, pixels(8, seed=seed)), network

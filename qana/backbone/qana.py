@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import nn
 
 from qana.backbone.additive_attention import additive_attention
 from qana.backbone.attention import ATTENTION_FORMS, make_gate
@@ -56,8 +56,7 @@ class Qana(Network):
         symmetry: orientations of an image that give the same logits: ``none`` but its own, ``rotations``
             (four quarter turns) or ``dihedral`` (eight, mirror images too), by channels in orbits of 4 or 8
             that share their weights (`qana.backbone.symmetry`). Wants ``stem_pool="max"``, because a stride
-            of 2 looks to one side, no attention, and square images that every stage halves without a rest;
-            others are refused when they come.
+            of 2 looks to one side, no attention, and square images that the pools halve without a rest.
     """
 
     def __init__(
@@ -108,22 +107,11 @@ class Qana(Network):
         chain.join(features, pool=global_pool(form), attention=transition_attention)
         blocks = [*chain.blocks, HeadUnit(features, num_classes)]
         super().__init__(name="qana", form=form, blocks=blocks, symmetry=symmetry)
-        self._stages = len(widths)
         begin_shared(units_of(self), symmetry)
         attends = (ghost_attention, transition_attention) != ("none", "none")
         self.attention_form = attention_form if attends else ""
         if learned_bounds:
             learn_bounds(self)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Pixels (N, 3, H, W), float holding 0 to 255, to logits (N, classes).
-
-        Raises:
-            QanaError: images on which a symmetric network would not be symmetric.
-        """
-        if self.symmetry != "none":
-            _require_symmetric_images(int(x.shape[2]), int(x.shape[3]), stages=self._stages)
-        return super().forward(x)
 
 
 class _Chain:
@@ -290,16 +278,6 @@ def _check_symmetry(
             allowed=f"symmetry one of {', '.join(ORDERS)}; with it stem_pool=max, no attention, and"
             " stem_channels, features and half of each width multiples of 4 (rotations) or 8 (dihedral)",
             fix="correct the values named above, or choose backbone.symmetry=none",
-        )
-
-
-def _require_symmetric_images(height: int, width: int, *, stages: int) -> None:
-    if height != width or height % 2**stages:
-        raise QanaError(
-            f"images of {height}x{width} have an up for this network: not every stage halves a square",
-            where="backbone.symmetry, dataset.image_size",
-            allowed=f"square images whose side is a multiple of {2**stages}, with {stages} stages",
-            fix=f"choose such a dataset.image_size, such as {2**stages * 4}, or backbone.symmetry=none",
         )
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from small_networks import pixels, scheme, small_network
+from small_networks import GENERATION, pixels, small_network
 from torch import nn
 from torch.func import functional_call
 
@@ -18,6 +18,7 @@ from qana.backbone.symmetry import (
     units_of,
 )
 from qana.errors import QanaError
+from qana.quantization import Quantization
 from qana.quantization.fold import fold
 from qana.training.parameter_groups import parameter_groups
 
@@ -65,7 +66,18 @@ def trained(network, steps=6, learning_rate=0.02):
 
 
 def quantized(network, form, bits=4):
-    return scheme(form, bits).apply(network, pixels(8, **SQUARE)).eval()
+    scheme = Quantization(
+        weight_bits=bits,
+        activation_bits=bits,
+        input_weight_bits=8,
+        generation=GENERATION[form],
+        weight_rule="max",
+        calibration="mse",
+        percentile=99.9,
+        ranges="calibrated",
+        calibration_images=8,
+    )
+    return scheme.apply(network, pixels(8, **SQUARE)).eval()
 
 
 def differences(network, symmetry="dihedral"):
@@ -183,13 +195,3 @@ def test_all_that_breaks_the_symmetry_is_listed_at_once():
 def test_an_unknown_symmetry_is_refused():
     with pytest.raises(QanaError, match="unknown symmetry 'mirror'"):
         symmetric_network("mirror")
-
-
-@pytest.mark.parametrize("size", [(16, 20), (18, 18)])
-def test_images_that_no_stage_halves_evenly_are_refused(size):
-    network = symmetric_network("dihedral").eval()
-    with pytest.raises(QanaError, match=f"images of {size[0]}x{size[1]} have an up") as caught:
-        network(pixels(2, *size))
-    assert "dataset.image_size" in caught.value.where
-    assert "multiple of 4" in caught.value.allowed
-    assert symmetric_network("none").eval()(pixels(2, *size)).shape == (2, 3)

@@ -5,9 +5,10 @@ import conversions
 import numpy as np
 import pytest
 import torch
-from small_networks import pixels, scheme, settled, small_network
+from small_networks import GENERATION, pixels, settled, small_network
 
 from qana.backbone.symmetry import ORDERS, moved, share_values, shared_by, units_of
+from qana.quantization import Quantization
 
 SIZE = (32, 32)
 
@@ -32,7 +33,18 @@ def test_the_program_knows_no_orientation(form, tmp_path):
     share_values(shared_by(units_of(network), "dihedral"))
     with torch.no_grad():
         network.blocks[-1].conv.weight.mul_(5.0)
-    quantized = scheme(form, 4).apply(network, batch).eval()
+    scheme = Quantization(
+        weight_bits=4,
+        activation_bits=4,
+        input_weight_bits=8,
+        generation=GENERATION[form],
+        weight_rule="max",
+        calibration="mse",
+        percentile=99.9,
+        ranges="calibrated",
+        calibration_images=8,
+    )
+    quantized = scheme.apply(network, batch).eval()
     program = akida.Model(str(conversions.convert(quantized, tmp_path, size=SIZE).program_path))
 
     def answers(images):
