@@ -8,6 +8,7 @@ import torch
 from small_networks import GENERATION, pixels, settled, small_network
 
 from qana.backbone.symmetry import ORDERS, moved, share_values, shared_by, units_of
+from qana.conversion.capabilities import Capabilities
 from qana.quantization import Quantization
 
 SIZE = (32, 32)
@@ -54,3 +55,14 @@ def test_the_program_knows_no_orientation(form, tmp_path):
     assert np.ptp(upright, axis=0).min() > 0.1
     for element in range(ORDERS["dihedral"]):
         np.testing.assert_array_equal(answers(moved(batch, element)), upright)
+
+
+@pytest.mark.parametrize(("size", "refused"), [((32, 32), False), ((34, 34), True), ((32, 36), True)])
+def test_images_that_no_stage_halves_evenly_are_an_offence(size, refused):
+    arguments = dict(stem_channels=8, stem_pool="max", widths=[16, 32], depths=[1, 1], ghost_attention="none")
+    network = small_network(
+        "qana", "separable", transition_attention="none", symmetry="dihedral", **arguments
+    )
+    table = Capabilities(1, ((4, 4),), 255, "AKD1000", None)
+    found = [each for each in table.offences(network, (*size, 3)) if "symmetry" in each.found]
+    assert bool(found) == refused

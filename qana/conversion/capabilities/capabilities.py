@@ -74,7 +74,7 @@ class Capabilities:
         seen = walk(network, image_shape)
         places = places_of(network)
         inside = parts_of_units(network)
-        found = list(self._image_offences(image_shape))
+        found = [*self._image_offences(image_shape), *_lopsided(network, image_shape)]
         for path, module in network.named_modules():
             faults = [*value_faults(module), *_several(module, seen)]
             if isinstance(module, Unit):
@@ -207,3 +207,16 @@ def _several(module: nn.Module, seen: Walk) -> Iterator[Found]:
 
 def _is_whole(unit: Unit) -> bool:
     return all(isinstance(part, nn.Conv2d) for part in unit.weighted())
+
+
+def _lopsided(network: nn.Module, image_shape: tuple[int, int, int]) -> Iterator[Offence]:
+    """Images on which a symmetric network would not be symmetric: not every 2x2 pool halves a square."""
+    height, width, _ = image_shape
+    step = 2 ** sum(getattr(module, "pool", "none") == "max" for module in network.modules())
+    if getattr(network, "symmetry", "none") != "none" and (height != width or height % step):
+        yield Offence(
+            NETWORK,
+            f"images of {height}x{width} for a network of symmetry {getattr(network, 'symmetry', '')}",
+            f"choose a dataset.image_size such as {4 * step}, or backbone.symmetry=none",
+            f"square images whose side is a multiple of {step}",
+        )
