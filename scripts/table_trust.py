@@ -10,7 +10,7 @@ report. One row per figure: what it is of, mean, lowest and highest over the run
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,16 @@ def figures(report: Report) -> Iterator[tuple[str, str, float | None]]:
             "macro F1, gain in points",
             _percent(report["views"]["macro_f1_gain"]["value"]),
         )
+        yield from _turned(report["views"].get("orientation"))
+
+
+def _turned(found: Mapping[str, Any] | None) -> Iterator[tuple[str, str, float | None]]:
+    """Share of the images that get another class in some orientation; older reports do not say."""
+    if found is not None:
+        yield "class depends on orientation", "all images", _percent(found["changed_share"]["value"])
+        for name, counted in found["per_class"].items():
+            if counted["support"]:
+                yield "class depends on orientation", name, 100 * counted["changed"] / counted["support"]
 
 
 def _percent(share: float | None) -> float | None:

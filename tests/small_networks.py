@@ -46,6 +46,22 @@ def small_network(name, form, **changes):
     return Qana(**{**arguments, **changes})
 
 
+def symmetric_network(symmetry, form="separable", **changes):
+    """A small network to which a photograph has no up; its images are square."""
+    arguments = dict(
+        stem_channels=8,
+        stem_pool="max",
+        widths=[16, 32],
+        depths=[1, 1],
+        features=16,
+        ghost_kernel_size=3,
+        ghost_attention="none",
+        transition_attention="none",
+        symmetry=symmetry,
+    )
+    return small_network("qana", form, **{**arguments, **changes})
+
+
 def settled(network, seed=0, images=None):
     """Give norms and gates values of their own; with images, norms keep the statistics of these."""
     generator = torch.Generator().manual_seed(seed)
@@ -92,18 +108,24 @@ def pixels(count=4, height=18, width=22, seed=0):
     return (255 * (0.4 * spread[0] + 0.4 * spread[1] + 0.2 * spread[2])).round()
 
 
-def quantized_network(name, form, bits, seed=0):
-    """A calibrated quantized network and the float one that it came from."""
-    network = settled_network(name, form, seed)
-    scheme = Quantization(
-        weight_bits=bits,
-        activation_bits=bits,
+def scheme_for(generation, weight_bits=4, activation_bits=None, **changes):
+    """Quantization for a chip of that generation; activations as wide as weights unless said."""
+    arguments = dict(
+        generation=generation,
+        weight_bits=weight_bits,
+        activation_bits=activation_bits or weight_bits,
         input_weight_bits=8,
-        generation=GENERATION[form],
         weight_rule="max",
         calibration="mse",
         percentile=99.9,
         ranges="calibrated",
         calibration_images=8,
     )
+    return Quantization(**{**arguments, **changes})
+
+
+def quantized_network(name, form, bits, seed=0):
+    """A calibrated quantized network and the float one that it came from."""
+    network = settled_network(name, form, seed)
+    scheme = scheme_for(GENERATION[form], bits)
     return scheme.apply(network, pixels(8, seed=seed)), network

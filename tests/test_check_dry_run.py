@@ -9,35 +9,21 @@ import pytest
 import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
+from small_networks import scheme_for
 
 from qana.conversion import dry_run as module
 from qana.conversion.dry_images import dry_images
 from qana.conversion.dry_run import dry_run, quantize_untrained
 from qana.errors import QanaError
-from qana.quantization import Quantization
 
 CONF = Path(__file__).parents[1] / "conf" / "conversion"
 SHAPE = (32, 40, 3)
 
 
-def scheme(generation, bits=4):
-    return Quantization(
-        weight_bits=bits,
-        activation_bits=bits,
-        input_weight_bits=8,
-        generation=generation,
-        weight_rule="max",
-        calibration="mse",
-        percentile=99.9,
-        ranges="calibrated",
-        calibration_images=8,
-    )
-
-
 def untrained(network, generation=1):
     form = {1: "separable", 2: "concat"}[generation]
     planted = getattr(planted_networks, network)(num_classes=7, form=form)
-    return quantize_untrained(planted, scheme(generation), dry_images(8, SHAPE))
+    return quantize_untrained(planted, scheme_for(generation), dry_images(8, SHAPE))
 
 
 def test_drawn_images_differ_and_use_the_whole_range_and_are_always_the_same():
@@ -93,7 +79,7 @@ def test_dead_network_is_refused_with_the_first_dead_layer(network, fault):
 def test_network_that_is_tried_is_left_as_it_is():
     network = planted_networks.Legal(num_classes=7, form="separable").train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    quantize_untrained(network, scheme(1), dry_images(8, SHAPE))
+    quantize_untrained(network, scheme_for(1), dry_images(8, SHAPE))
     assert network.training
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name]), name
@@ -114,7 +100,7 @@ def tried(tmp_path_factory):
     convert = module._convert
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_convert", convert_and_keep)
-        result = dry_run(target, network, scheme(1), SHAPE, folder)
+        result = dry_run(target, network, scheme_for(1), SHAPE, folder)
     return target, network, result, folder / "job"
 
 
@@ -146,4 +132,4 @@ def test_program_that_differs_in_one_number_is_refused(tried, tmp_path, monkeypa
 
     monkeypatch.setattr(module, "_convert", replay)
     with pytest.raises(QanaError, match=named):
-        dry_run(target, network, scheme(1), SHAPE, tmp_path)
+        dry_run(target, network, scheme_for(1), SHAPE, tmp_path)

@@ -7,10 +7,10 @@ import pytest
 import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
+from small_networks import scheme_for
 
 from qana.conversion.dry_images import dry_images
 from qana.errors import QanaError
-from qana.quantization import Quantization
 
 CONF = Path(__file__).parents[1] / "conf" / "conversion"
 FORMS = {1: "separable", 2: "concat"}
@@ -24,17 +24,7 @@ def trained(network, generation, bits, shape):
     pixels = torch.from_numpy(dry_images(8, shape)).permute(0, 3, 1, 2).float()
     with torch.no_grad():
         made.train()(pixels)
-    scheme = Quantization(
-        weight_bits=bits,
-        activation_bits=bits,
-        input_weight_bits=8,
-        generation=generation,
-        weight_rule="max",
-        calibration="mse",
-        percentile=99.9,
-        ranges="calibrated",
-        calibration_images=8,
-    )
+    scheme = scheme_for(generation, bits)
     return scheme.apply(made, pixels)
 
 

@@ -105,11 +105,14 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "robustness.unchanged": ("accuracy", "macro_f1"),
     "views": ("stage", "count", "averaged", "macro_f1_gain"),
     "views.macro_f1_gain": _CHANGE,
+    "views.orientation": ("changed_share", "largest_logit_difference", "per_class"),
+    "views.orientation.changed_share": _CHANGE,
     "views.latency_ms": _ESTIMATE,
     "views.energy_mj": _ESTIMATE,
 }  # fmt: skip
 _STAGE = ("accuracy", "macro_f1", "balanced_accuracy", "ece", "macro_auroc", "per_class", "ci95")
 _CLASS = ("precision", "recall", "f1", "support")
+_TURNED = ("support", "changed")
 _SKIPPED = ("kind", "count", "names")
 _STRATUM = ("value", "images", "groups", "few", "stages")
 _STRATUM_STAGE = ("accuracy", "balanced_accuracy", "ci95", "per_class")
@@ -162,7 +165,7 @@ _OPTIONAL = {
         "cost_absent", "paper", "neurobench", "strata", "external_test", "incremental", "snn", "validation",
         "trust", "robustness", "views",
     ),
-    "views": _FIGURES,
+    "views": (*_FIGURES, "orientation"),
     "cost": (
         "ways", "energy_models", "duty_cycle", "layers", "clock_mhz", "frames_per_call", "residuals",
         "measured", "modelled",
@@ -286,6 +289,9 @@ def _views_problems(report: Mapping[str, Any]) -> Iterator[str]:
     if averaged is not None:
         yield from _compare("views.averaged", averaged, _STAGE)
         yield from _per_class_problems(report, "views.averaged", averaged, _CLASS)
+    orientation = lookup(report, "views.orientation")
+    if orientation is not None:
+        yield from _per_class_problems(report, "views.orientation", orientation, _TURNED)
 
 
 def _spiking_problems(report: Mapping[str, Any]) -> Iterator[str]:

@@ -1,13 +1,14 @@
-"""One answer from eight orientations of an image: logits averaged over quarter turns and mirrors.
+"""An image in eight orientations: one answer from all of them, and whether they would have differed.
 
 A photograph of a lesion has no up and no left, so each orientation is as good a question as the next, and
-errors that depend on it cancel (test-time augmentation; Krizhevsky et al. 2012, section 4.1, for crops).
-Every further orientation is a further run of the chip.
+errors that depend on it cancel in the mean of the logits (test-time augmentation; Krizhevsky et al. 2012,
+section 4.1, for crops). Every further orientation is a further run of the chip. A class that depends on the
+orientation is an error in one of them, whatever the truth.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from qana.dataset.splits import ImageSet
 from qana.errors import QanaError
-from qana.evaluation.bootstrap import Bootstrap
+from qana.evaluation.bootstrap import Bootstrap, draw_lesions, interval95, lesion_index, sum_by_lesion
 from qana.evaluation.metrics import paired_difference_ci, require_finite, stage_metrics
 
 Images = NDArray[np.uint8]
@@ -51,11 +52,52 @@ def orientations(images: Images) -> Iterator[Images]:
         yield np.ascontiguousarray(turned[:, :, ::-1])
 
 
-def averaged(answers: Answers, images: Images) -> NDArray[np.float32]:
-    """(N, S, S, 3) to (N, C): the mean of the logits of the eight orientations."""
-    return np.mean([answers(turned) for turned in orientations(images)], axis=0, dtype=np.float64).astype(
-        np.float32
+def asked(answers: Answers, images: Images) -> NDArray[np.float32]:
+    """(N, S, S, 3) to (8, N, C): the logits of the eight orientations, of the images as they are first."""
+    return np.stack([answers(turned) for turned in orientations(images)])
+
+
+def averaged(said: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(8, N, C) to (N, C): the mean of the logits of the eight orientations."""
+    return said.mean(axis=0, dtype=np.float64).astype(np.float32)
+
+
+def orientation_block(
+    said: NDArray[np.float32], test: ImageSet, classes: Sequence[str], bootstrap: Bootstrap
+) -> dict[str, Any]:
+    """How many images are given another class in another orientation.
+
+    Args:
+        said: (8, N, C) logits of the eight orientations.
+        test: the N test images.
+        classes: C names.
+        bootstrap: of the interval, lesions drawn with replacement.
+
+    Returns:
+        `changed_share` of the images, with its interval; of each true class how many images there are and
+        how many change; and the largest difference between a logit and the same one of the image as it is.
+    """
+    named = said.argmax(2)
+    changed = (named != named[0]).any(axis=0)
+    index, lesions = lesion_index(test.lesion_ids)
+    rows = np.stack([changed, np.ones(len(changed))], axis=1)
+    drawn = draw_lesions(lesions, samples=bootstrap.samples, seed=bootstrap.seed) @ sum_by_lesion(
+        rows, index, lesions
     )
+    return {
+        "changed_share": {
+            "value": float(changed.mean()),
+            "ci95": list(interval95(drawn[:, 0] / drawn[:, 1])),
+        },
+        "largest_logit_difference": float(np.abs(said - said[0]).max()),
+        "per_class": {
+            name: {
+                "support": int((test.target == label).sum()),
+                "changed": int(changed[test.target == label].sum()),
+            }
+            for label, name in enumerate(classes)
+        },
+    }
 
 
 def views_block(
@@ -80,21 +122,24 @@ def views_block(
             them out.
 
     Returns:
-        The block of the report. `macro_f1_gain` is a paired difference, positive where eight are better.
+        The block of the report. `macro_f1_gain` is a paired difference, positive where eight are better;
+        `orientation` is what `orientation_block` says.
 
     Raises:
         QanaError: logits that are not finite.
     """
-    said = averaged(answers, np.asarray(test.images))
-    require_finite(said, f"{stage}, eight orientations")
+    said = asked(answers, np.asarray(test.images))
+    together = averaged(said)
+    require_finite(together, f"{stage}, eight orientations")
     common = {"bootstrap_samples": bootstrap.samples, "seed": bootstrap.seed}
-    gain = paired_difference_ci(said, logits, test.target, test.lesion_ids, **common)
-    scored = stage_metrics(said, test.target, test.lesion_ids, classes, **common)
+    gain = paired_difference_ci(together, logits, test.target, test.lesion_ids, **common)
+    scored = stage_metrics(together, test.target, test.lesion_ids, classes, **common)
     return {
         "stage": stage,
         "count": max(VIEWS),
         "averaged": scored.as_dict(),
         "macro_f1_gain": gain.as_dict(),
+        "orientation": orientation_block(said, test, classes, bootstrap),
         **{name: _times(cost[name], max(VIEWS)) for name in COSTS if cost is not None},
     }
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 from baselines import BUILD
-from small_networks import GENERATION, pixels, settled
+from small_networks import GENERATION, pixels, scheme_for, settled
 
-from qana.quantization import Quantization, fold
+from qana.quantization import fold
 
 CASES = [(name, form) for name in BUILD for form in GENERATION]
 
@@ -49,17 +49,7 @@ def test_folding_keeps_the_outputs(name, form):
 @pytest.mark.parametrize(("name", "form"), CASES)
 def test_a_quantized_baseline_follows_its_float_one(name, form):
     network, bits = trained(name, form), 4 if form == "separable" else 8
-    scheme = Quantization(
-        weight_bits=bits,
-        activation_bits=bits,
-        input_weight_bits=8,
-        generation=GENERATION[form],
-        weight_rule="max",
-        calibration="mse",
-        percentile=99.9,
-        ranges="calibrated",
-        calibration_images=16,
-    )
+    scheme = scheme_for(GENERATION[form], bits, calibration_images=16)
     quantized = scheme.apply(network, pixels(16)).eval()
     images = pixels(32, seed=1)
     correlation = torch.corrcoef(torch.stack((network(images).flatten(), quantized(images).flatten())))[0, 1]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_networks import alone, pixels, settled, small_network
+from small_networks import alone, pixels, scheme_for, settled, small_network
 from torch import nn
 
 from qana.backbone import Network
@@ -131,19 +131,8 @@ def test_a_live_gate_follows_the_image_and_survives_folding():
 
 
 def test_a_live_gate_is_refused_by_quantization_with_its_path():
-    from qana.quantization import Quantization
 
-    scheme = Quantization(
-        weight_bits=4,
-        activation_bits=4,
-        input_weight_bits=8,
-        generation=2,
-        weight_rule="max",
-        calibration="mse",
-        percentile=99.9,
-        ranges="calibrated",
-        calibration_images=4,
-    )
+    scheme = scheme_for(2, calibration_images=4)
     with pytest.raises(QanaError, match=r"blocks\.1\.primary\.gate") as refusal:
         scheme.apply(small_network("qana", "concat", attention_form="gated"), pixels(4))
     assert "attention_form=folded" in refusal.value.fix

@@ -4,13 +4,13 @@ import math
 
 import pytest
 import torch
-from small_networks import pixels, settled, small_network
+from small_networks import pixels, scheme_for, settled, small_network
 
 from qana.backbone.bounded_relu import BoundedReLU
 from qana.backbone.learned_bound import LearnedBoundReLU, learn_bounds
 from qana.backbone.unit import ConvUnit, Unit
 from qana.errors import QanaError
-from qana.quantization import Quantization, fold
+from qana.quantization import fold
 from qana.quantization.calibrate import calibrate
 from qana.quantization.clipping import Clipping
 
@@ -92,17 +92,7 @@ def test_folding_and_calibration_keep_the_learned_bound(learned):
 
 def test_a_network_with_learned_bounds_is_quantized():
     network = settled(small_network("qana", "separable", learned_bounds=True), images=pixels(8))
-    scheme = Quantization(
-        weight_bits=4,
-        activation_bits=4,
-        input_weight_bits=8,
-        generation=1,
-        weight_rule="max",
-        calibration="mse",
-        percentile=99.9,
-        ranges="calibrated",
-        calibration_images=8,
-    )
+    scheme = scheme_for(1)
     quantized = scheme.apply(network, pixels(8)).eval()
     assert not any(isinstance(module, LearnedBoundReLU) for module in quantized.modules())
     assert quantized(pixels(4)).std(0).min() > 0

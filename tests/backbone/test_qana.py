@@ -3,14 +3,13 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from small_networks import GENERATION, pixels, settled, small_network
+from small_networks import GENERATION, pixels, scheme_for, settled, small_network
 
 from qana.backbone.attention import AnnealedGate, CutGate, SpatialEca, SqueezeExcitation
 from qana.backbone.ghost import GhostModule
 from qana.backbone.network import PIXEL_SCALE
 from qana.backbone.unit import ConvUnit, HeadUnit, SeparableUnit, Unit
 from qana.errors import QanaError
-from qana.quantization import Quantization
 
 
 def shapes(network):
@@ -187,17 +186,7 @@ def test_an_infinite_bound_makes_every_activation_a_plain_relu():
 @pytest.mark.parametrize("form", ["separable", "concat"])
 def test_quantization_bounds_a_plain_relu(form):
     network = settled(small_network("qana", form, activation_bound=math.inf), images=pixels(16))
-    scheme = Quantization(
-        weight_bits=4,
-        activation_bits=4,
-        input_weight_bits=8,
-        generation=GENERATION[form],
-        weight_rule="max",
-        calibration="mse",
-        percentile=99.9,
-        ranges="calibrated",
-        calibration_images=8,
-    )
+    scheme = scheme_for(GENERATION[form])
     quantized = scheme.apply(network, pixels(8))
     assert {unit.unit.relu.bound for unit in quantized.units()[:-1]} == {1.0}
     assert {unit.output_grid.largest_code for unit in quantized.units()[:-2]} == {15}

@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from small_networks import GENERATION, pixels, small_network
+from small_networks import GENERATION, pixels, scheme_for, symmetric_network
 from torch import nn
 from torch.func import functional_call
 
@@ -18,28 +18,12 @@ from qana.backbone.symmetry import (
     units_of,
 )
 from qana.errors import QanaError
-from qana.quantization import Quantization
 from qana.quantization.fold import fold
 from qana.training.parameter_groups import parameter_groups
 
 SYMMETRIES = ["rotations", "dihedral"]
 SQUARE = dict(height=16, width=16)
 EQUAL = 1e-4  # of float logits that are some 1 apart
-
-
-def symmetric_network(symmetry, form="separable", **changes):
-    arguments = dict(
-        stem_channels=8,
-        stem_pool="max",
-        widths=[16, 32],
-        depths=[1, 1],
-        features=16,
-        ghost_kernel_size=3,
-        ghost_attention="none",
-        transition_attention="none",
-        symmetry=symmetry,
-    )
-    return small_network("qana", form, **{**arguments, **changes})
 
 
 def trained(network, steps=6, learning_rate=0.02):
@@ -66,17 +50,7 @@ def trained(network, steps=6, learning_rate=0.02):
 
 
 def quantized(network, form, bits=4):
-    scheme = Quantization(
-        weight_bits=bits,
-        activation_bits=bits,
-        input_weight_bits=8,
-        generation=GENERATION[form],
-        weight_rule="max",
-        calibration="mse",
-        percentile=99.9,
-        ranges="calibrated",
-        calibration_images=8,
-    )
+    scheme = scheme_for(GENERATION[form], bits)
     return scheme.apply(network, pixels(8, **SQUARE)).eval()
 
 

@@ -2,13 +2,12 @@
 
 import pytest
 import torch
-from small_networks import pixels
+from small_networks import pixels, scheme_for
 
 from qana.backbone import TimmNetwork, complexity
 from qana.conversion.capabilities import Capabilities
 from qana.conversion.no_target import NoTarget
 from qana.errors import QanaError
-from qana.quantization import Quantization
 
 SIDE = 32
 
@@ -50,17 +49,7 @@ def test_an_unknown_name_is_refused_with_the_closest_ones():
 
 
 def test_quantization_refuses_it(network):
-    scheme = Quantization(
-        weight_bits=4,
-        activation_bits=4,
-        input_weight_bits=8,
-        generation=2,
-        weight_rule="max",
-        calibration="mse",
-        percentile=99.9,
-        ranges="calibrated",
-        calibration_images=4,
-    )
+    scheme = scheme_for(2, calibration_images=4)
     nothing = NoTarget(name="none", generation=2, form="concat")
     with pytest.raises(QanaError, match="not made of units"):
         nothing.check(network, scheme, (SIDE, SIDE, 3))

@@ -9,7 +9,6 @@ from qana.backbone.ghost import GhostModule
 from qana.backbone.unit import ConvUnit, HeadUnit, SeparableUnit
 from qana.conversion.capabilities import Capabilities
 from qana.conversion.capabilities.table import GENERATIONS
-from qana.quantization import Quantization
 
 WIDTHS = st.sampled_from([2, 3, 4, 6, 8])
 FORM = {1: "separable", 2: "concat"}
@@ -88,16 +87,14 @@ def quantized_networks(draw, generation):
     """A quantized network that is legal, and the size of its images."""
     network, (weight_bits, activation_bits), size = draw(networks(generation))
     ternary = weight_bits == 2 and draw(st.booleans())
-    scheme = Quantization(
-        weight_bits=weight_bits,
+    scheme = small_networks.scheme_for(
+        generation,
+        weight_bits,
+        activation_bits,
         weight_rule="ternary" if ternary else "max",
-        activation_bits=activation_bits,
-        input_weight_bits=8,
-        generation=generation,
         calibration=draw(st.sampled_from(["max", "percentile", "mse"])),
         percentile=99.0,
         ranges=draw(st.sampled_from(["calibrated", "learned"])),
-        calibration_images=8,
     )
     quantized = scheme.apply(network, small_networks.pixels(8, *size))
     with torch.no_grad():

@@ -16,7 +16,6 @@ from qana.conversion import Conversion
 from qana.conversion.ladder import ARTIFACTS, STAGES, stages_left_behind
 from qana.conversion.parity import torch_logits
 from qana.errors import QanaError
-from qana.quantization import Quantization
 
 CONF = Path(__file__).parents[2] / "conf" / "conversion"
 IMAGES = conversions.images(16, seed=41)
@@ -117,17 +116,7 @@ def test_network_that_does_not_fit_the_device_is_refused_and_its_files_are_kept(
         HeadUnit(1024, 3),
     )
     pixels = small_networks.pixels(8, 14, 16)
-    scheme = Quantization(
-        weight_bits=4,
-        activation_bits=4,
-        input_weight_bits=8,
-        generation=1,
-        weight_rule="max",
-        calibration="mse",
-        percentile=99.9,
-        ranges="calibrated",
-        calibration_images=8,
-    )
+    scheme = small_networks.scheme_for(1)
     network = scheme.apply(small_networks.settled(wide, images=pixels), pixels)
     images = conversions.images(4, height=14, width=16)
     with pytest.raises(QanaError, match="does not fit TwoNodesIPv1") as refusal:

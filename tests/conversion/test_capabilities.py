@@ -17,7 +17,6 @@ from omegaconf import OmegaConf
 from qana.backbone.unit import ConvUnit, HeadUnit, SeparableUnit
 from qana.conversion.keras_to_akida import akida_generation
 from qana.errors import QanaError
-from qana.quantization import Quantization
 
 CONF = Path(__file__).parents[2] / "conf" / "conversion"
 TARGETS = {1: "akd1000", 2: "akida2"}
@@ -30,17 +29,7 @@ def target(generation, **changes):
 
 
 def quantization(bits, generation, activation_bits=None):
-    return Quantization(
-        weight_bits=bits,
-        activation_bits=activation_bits or bits,
-        input_weight_bits=8,
-        generation=generation,
-        weight_rule="max",
-        calibration="mse",
-        percentile=99.9,
-        ranges="calibrated",
-        calibration_images=8,
-    )
+    return small_networks.scheme_for(generation, bits, activation_bits)
 
 
 def check(generation, network, image_shape=IMAGE_SHAPE):

@@ -21,7 +21,6 @@ from qana.conversion.keras_to_akida import (
 )
 from qana.conversion.quick_recorders import quick_recorders
 from qana.errors import QanaError
-from qana.quantization import Quantization
 
 VARIABLES = {1: {"weights", "threshold", "act_step"}, 2: {"weights", "bias", "output_scales", "output_shift"}}
 
@@ -145,17 +144,7 @@ def test_network_with_a_dead_channel_is_refused_on_generation_1(tmp_path):
         HeadUnit(12, 3),
     )
     pixels = small_networks.pixels(8, conversions.HEIGHT, conversions.WIDTH)
-    scheme = Quantization(
-        weight_bits=4,
-        activation_bits=4,
-        input_weight_bits=8,
-        generation=1,
-        weight_rule="max",
-        calibration="mse",
-        percentile=99.9,
-        ranges="calibrated",
-        calibration_images=8,
-    )
+    scheme = small_networks.scheme_for(1)
     network = scheme.apply(small_networks.settled(float_network, images=pixels), pixels).eval()
     with torch.no_grad():
         network.units()[1].unit.conv.weight[5] = 0.0

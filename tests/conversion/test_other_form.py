@@ -13,7 +13,7 @@ from qana.backbone.unit import ConvUnit, HeadUnit, SeparableUnit, Unit
 from qana.conversion.other_form import in_form
 from qana.conversion.value_ranges import exact_ranges, observed_ranges
 from qana.errors import QanaError
-from qana.quantization import Quantization, fold
+from qana.quantization import fold
 
 OTHER = {"separable": "concat", "concat": "separable"}
 SIZE = 32
@@ -95,17 +95,7 @@ def test_exact_range_of_a_depthwise_convolution_is_the_sum_of_its_weights():
 def test_ranges_seen_on_images_cost_less_than_exact_ones():
     """What is lifted as far as it could ever go leaves few of its 127 levels to what there is."""
     network, images = folded("akidanet", "separable"), photographs(64, seed=7)
-    scheme = Quantization(
-        weight_bits=8,
-        activation_bits=8,
-        input_weight_bits=8,
-        generation=2,
-        weight_rule="max",
-        calibration="mse",
-        percentile=99.9,
-        ranges="calibrated",
-        calibration_images=64,
-    )
+    scheme = small_networks.scheme_for(2, 8, calibration_images=64)
     others = photographs(64, seed=9)
     errors = []
     for ranges in (exact_ranges(network), observed_ranges(network, images)):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
-from small_networks import alone, quantized_network, small_network
+from small_networks import alone, quantized_network, scheme_for, small_network
 from spiking_cases import folded, images
 from torch import nn
 
@@ -16,7 +16,6 @@ from qana.backbone.unit import ConvUnit
 from qana.conversion import SnnTarget
 from qana.conversion.snn.product import Spiking
 from qana.errors import QanaError
-from qana.quantization import Quantization
 
 CONF = Path(__file__).parents[2] / "conf" / "conversion"
 TRAINING = images(40, seed=3)
@@ -55,17 +54,7 @@ def test_settings_that_mean_nothing_are_refused_all_at_once(changes, named):
 
 
 def test_a_quantized_run_is_refused_before_training():
-    scheme = Quantization(
-        weight_bits=4,
-        activation_bits=4,
-        input_weight_bits=8,
-        generation=2,
-        weight_rule="max",
-        calibration="mse",
-        percentile=99.9,
-        ranges="calibrated",
-        calibration_images=8,
-    )
+    scheme = scheme_for(2)
     with pytest.raises(QanaError, match="takes a float network, not one quantized to w4a4") as caught:
         target().check(small_network("qana", "concat"), scheme, (18, 22, 3))
     assert caught.value.allowed == "quantization=none"

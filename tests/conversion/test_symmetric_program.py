@@ -5,11 +5,10 @@ import conversions
 import numpy as np
 import pytest
 import torch
-from small_networks import GENERATION, pixels, settled, small_network
+from small_networks import GENERATION, pixels, scheme_for, settled, symmetric_network
 
 from qana.backbone.symmetry import ORDERS, moved, share_values, shared_by, units_of
 from qana.conversion.capabilities import Capabilities
-from qana.quantization import Quantization
 
 SIZE = (32, 32)
 
@@ -17,34 +16,13 @@ SIZE = (32, 32)
 @pytest.mark.parametrize("form", ["separable", "concat"])
 def test_the_program_knows_no_orientation(form, tmp_path):
     torch.manual_seed(2)
-    network = small_network(
-        "qana",
-        form,
-        stem_channels=8,
-        stem_pool="max",
-        widths=[16, 32],
-        depths=[1, 1],
-        ghost_kernel_size=3,
-        ghost_attention="none",
-        transition_attention="none",
-        symmetry="dihedral",
-    )
+    network = symmetric_network("dihedral", form)
     batch = pixels(8, *SIZE)
     settled(network, images=batch)
     share_values(shared_by(units_of(network), "dihedral"))
     with torch.no_grad():
         network.blocks[-1].conv.weight.mul_(5.0)
-    scheme = Quantization(
-        weight_bits=4,
-        activation_bits=4,
-        input_weight_bits=8,
-        generation=GENERATION[form],
-        weight_rule="max",
-        calibration="mse",
-        percentile=99.9,
-        ranges="calibrated",
-        calibration_images=8,
-    )
+    scheme = scheme_for(GENERATION[form])
     quantized = scheme.apply(network, batch).eval()
     program = akida.Model(str(conversions.convert(quantized, tmp_path, size=SIZE).program_path))
 
@@ -59,10 +37,7 @@ def test_the_program_knows_no_orientation(form, tmp_path):
 
 @pytest.mark.parametrize(("size", "refused"), [((32, 32), False), ((34, 34), True), ((32, 36), True)])
 def test_images_that_no_stage_halves_evenly_are_an_offence(size, refused):
-    arguments = dict(stem_channels=8, stem_pool="max", widths=[16, 32], depths=[1, 1], ghost_attention="none")
-    network = small_network(
-        "qana", "separable", transition_attention="none", symmetry="dihedral", **arguments
-    )
+    network = symmetric_network("dihedral")
     table = Capabilities(1, ((4, 4),), 255, "AKD1000", None)
     found = [each for each in table.offences(network, (*size, 3)) if "symmetry" in each.found]
     assert bool(found) == refused

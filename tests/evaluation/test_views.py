@@ -1,14 +1,21 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from fabricated_run import image_set
 from PIL import Image
 from sklearn.metrics import f1_score
+from small_networks import pixels, scheme_for, symmetric_network
 
+from qana.dataset.splits import ImageSet
 from qana.errors import QanaError
 from qana.evaluation import Evaluation
 from qana.evaluation.bootstrap import Bootstrap
-from qana.evaluation.views import averaged, orientations, views_block
+from qana.evaluation.contract import check_report
+from qana.evaluation.page.views_section import views
+from qana.evaluation.views import asked, averaged, orientation_block, orientations, views_block
+from qana.tracking.report_metrics import report_metrics
 
 BOOTSTRAP = Bootstrap(200, 3)
 CLASSES = ("dark", "light")
@@ -18,6 +25,17 @@ def corner(images):
     """Calls an image light by its upper left corner alone: one orientation in four tells it."""
     mean = images[:, :2, :2].reshape(len(images), -1).mean(1)
     return np.stack([100 - mean, mean - 100], axis=1).astype(np.float32)
+
+
+def mean_light(images):
+    """Calls an image light by its mean, which no orientation changes."""
+    mean = images.reshape(len(images), -1).sum(1) / 192
+    return np.stack([5 - mean, mean - 5], axis=1).astype(np.float32)
+
+
+def corner3(images):
+    """`corner`, and a third class that no image belongs to."""
+    return np.pad(corner(images), ((0, 0), (0, 1)), constant_values=-1000)
 
 
 @pytest.fixture
@@ -46,7 +64,7 @@ def test_orientations_are_the_transpositions_of_pillow():
 def test_mean_is_that_of_the_logits():
     images = np.random.default_rng(1).integers(0, 256, (3, 4, 4, 3), dtype=np.uint8)
     corners = images.reshape(3, 2, 2, 2, 2, 3).mean((2, 4, 5)).reshape(3, 4).mean(1)
-    np.testing.assert_allclose(averaged(corner, images)[:, 1], corners - 100, rtol=1e-5)
+    np.testing.assert_allclose(averaged(asked(corner, images))[:, 1], corners - 100, rtol=1e-5)
 
 
 def test_gain_is_that_over_each_image_as_it_is(cornered):
@@ -61,6 +79,89 @@ def test_gain_is_that_over_each_image_as_it_is(cornered):
     low, high = found["macro_f1_gain"]["ci95"]
     assert 0 < low < 1.0 - before < high
     assert "latency_ms" not in found
+
+
+def test_the_corner_decides_by_orientation_and_the_mean_does_not(cornered):
+    found = orientation_block(asked(corner, cornered.images), cornered, CLASSES, BOOTSTRAP)
+    assert found["per_class"] == {
+        "dark": {"support": 20, "changed": 0},
+        "light": {"support": 20, "changed": 20},
+    }
+    assert found["changed_share"]["value"] == 0.5
+    low, high = found["changed_share"]["ci95"]
+    assert 0.3 < low < 0.5 < high < 0.7  # binomial, 40 lesions: 0.35 to 0.65
+    assert found["largest_logit_difference"] == 255.0
+    brightness = orientation_block(asked(mean_light, cornered.images), cornered, CLASSES, BOOTSTRAP)
+    assert brightness["changed_share"] == {"value": 0.0, "ci95": [0.0, 0.0]}
+    assert brightness["largest_logit_difference"] == 0.0
+
+
+def test_photographs_of_one_lesion_widen_the_interval(cornered):
+    pairs = tuple(str(row // 4) for row in range(40))
+    said = asked(corner, cornered.images)
+    alone = orientation_block(said, cornered, CLASSES, BOOTSTRAP)["changed_share"]
+    together = orientation_block(said, replace(cornered, lesion_ids=pairs), CLASSES, BOOTSTRAP)
+    widths = [high - low for low, high in (alone["ci95"], together["changed_share"]["ci95"])]
+    assert widths[1] == pytest.approx(2 * widths[0], rel=0.3)  # a quarter of the lesions
+
+
+def test_a_class_without_images_has_no_share(cornered):
+    found = orientation_block(asked(corner3, cornered.images), cornered, (*CLASSES, "none"), BOOTSTRAP)
+    assert found["per_class"]["none"] == {"support": 0, "changed": 0}
+
+
+def test_logits_that_are_not_finite_are_refused(cornered):
+    def broken(images):
+        return np.where(images[:, :1, 0, 0] > 0, np.inf, corner(images)).astype(np.float32)
+
+    with pytest.raises(QanaError, match="not finite"):
+        views_block(broken, "torch", corner(cornered.images), cornered, CLASSES, BOOTSTRAP, None)
+
+
+@pytest.mark.parametrize(("symmetry", "all_the_same"), [("dihedral", True), ("none", False)])
+def test_only_a_symmetric_network_answers_every_orientation_alike(symmetry, all_the_same):
+    torch.manual_seed(5)
+    batch = pixels(24, 16, 16)
+    asked_of = scheme_for(1).apply(symmetric_network(symmetry), batch).eval()
+
+    @torch.no_grad()
+    def answers(images):
+        return asked_of(torch.from_numpy(images).permute(0, 3, 1, 2).float()).numpy()
+
+    images = batch.permute(0, 2, 3, 1).numpy().astype(np.uint8)
+    test = ImageSet(images, np.arange(24) % 3, tuple(map(str, range(24))), tuple(map(str, range(24))))
+    found = orientation_block(asked(answers, images), test, ("a", "b", "c"), BOOTSTRAP)
+    assert (found["largest_logit_difference"] == 0) == all_the_same
+    if all_the_same:
+        assert found["changed_share"]["value"] == 0
+
+
+@pytest.mark.parametrize(
+    ("difference", "sentence"), [(0.0, "the same to the last bit"), (2.5, "A logit moves by up to 2.5")]
+)
+def test_page_says_whether_the_logits_are_the_same(measure, evaluation, difference, sentence):
+    evaluation.views = 8
+    report = measure(quantized_network=network())
+    report["views"]["orientation"]["largest_logit_difference"] = difference
+    assert sentence in views(report)
+
+
+def test_page_of_an_older_report_leaves_the_question_out(measure, evaluation):
+    evaluation.views = 8
+    report = measure(quantized_network=network())
+    del report["views"]["orientation"]
+    check_report(report)
+    assert "another class" not in views(report)
+
+
+def test_a_miscounted_report_is_refused(measure, evaluation):
+    evaluation.views = 8
+    report = measure(quantized_network=network())
+    del report["views"]["orientation"]["changed_share"]["ci95"]
+    report["views"]["orientation"]["per_class"]["mel"] = {"changed": 3}
+    with pytest.raises(ValueError, match=r"views\.orientation\.changed_share\.ci95 is missing") as refusal:
+        check_report(report)
+    assert "views.orientation.per_class.mel.support is missing" in str(refusal.value)
 
 
 def network():
@@ -80,6 +181,11 @@ def test_report_and_page_have_scores_and_eight_times_the_cost(measure, evaluatio
     page = (tmp_path / "report.html").read_text()
     assert "Eight orientations" in page
     assert "Energy, mJ" in page
+    assert "Class depends on orientation" in page
+    counted = all_views["orientation"]["per_class"]
+    assert sum(each["support"] for each in counted.values()) == report["dataset"]["sizes"]["test"]
+    metrics = report_metrics(report)
+    assert metrics["views/orientation/changed_share"] == all_views["orientation"]["changed_share"]["value"]
 
 
 def test_eight_times_a_measured_cost_has_not_been_measured(cornered):
@@ -97,8 +203,8 @@ def test_one_view_is_no_block(measure, tmp_path):
     assert "Eight orientations" not in (tmp_path / "report.html").read_text()
 
 
-@pytest.mark.parametrize("views", [0, 2, -8])
-def test_another_number_is_refused(evaluation_settings, views):
-    with pytest.raises(QanaError, match=f"{views} orientations") as caught:
-        Evaluation(**{**evaluation_settings, "views": views})
-    assert caught.value.where == f"evaluation.views = {views}"
+@pytest.mark.parametrize("number", [0, 2, -8])
+def test_another_number_is_refused(evaluation_settings, number):
+    with pytest.raises(QanaError, match=f"{number} orientations") as caught:
+        Evaluation(**{**evaluation_settings, "views": number})
+    assert caught.value.where == f"evaluation.views = {number}"

@@ -5,28 +5,18 @@ import math
 
 import pytest
 import torch
-from small_networks import GENERATION, KINDS, alone, pixels, settled_network
+from small_networks import GENERATION, KINDS, alone, pixels, scheme_for, settled_network
 from torch import nn
 
 from qana.backbone.unit import ConvUnit, HeadUnit
 from qana.errors import QanaError
-from qana.quantization import Quantization, QuantizedNetwork
+from qana.quantization import QuantizedNetwork
 from qana.quantization.learned_range import learn_ranges, learned_ranges
 from qana.quantization.unit import Bits
 
 
 def learning(name, form):
-    scheme = Quantization(
-        weight_bits=4,
-        weight_rule="max",
-        activation_bits=4,
-        input_weight_bits=8,
-        generation=GENERATION[form],
-        calibration="mse",
-        percentile=99.9,
-        ranges="learned",
-        calibration_images=8,
-    )
+    scheme = scheme_for(GENERATION[form], ranges="learned")
     return scheme.apply(settled_network(name, form), pixels(8))
 
 

@@ -5,9 +5,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_networks import pixels, settled, settled_network, small_network
+from small_networks import pixels, scheme_for, settled, settled_network, small_network
 
-from qana.quantization import Quantization
 from qana.quantization.calibrate import best_power_of_two, calibrate
 from qana.quantization.clipping import Clipping
 from qana.quantization.fold import fold
@@ -79,17 +78,7 @@ def test_calibration_with_fine_steps_keeps_the_answers():
 @pytest.mark.parametrize(("bits", "least"), [(4, 0.9), (8, 0.99)])
 def test_a_quantized_resnet_follows_its_float_one(bits, least):
     network = settled_network("resnet_small", "concat")
-    scheme = Quantization(
-        weight_bits=bits,
-        activation_bits=bits,
-        input_weight_bits=8,
-        generation=2,
-        weight_rule="max",
-        calibration="mse",
-        percentile=99.9,
-        ranges="calibrated",
-        calibration_images=16,
-    )
+    scheme = scheme_for(2, bits, calibration_images=16)
     quantized = scheme.apply(network, pixels(16)).eval()
     images = pixels(32, seed=1)
     with torch.no_grad():
@@ -102,17 +91,7 @@ def test_a_quantized_resnet_follows_its_float_one(bits, least):
 
 def test_additive_attention_is_quantized_with_its_network():
     network = settled(small_network("qana", "concat", attention_form="additive"), images=pixels(16))
-    scheme = Quantization(
-        weight_bits=8,
-        activation_bits=8,
-        input_weight_bits=8,
-        generation=2,
-        weight_rule="max",
-        calibration="mse",
-        percentile=99.9,
-        ranges="calibrated",
-        calibration_images=16,
-    )
+    scheme = scheme_for(2, 8, calibration_images=16)
     quantized = scheme.apply(network, pixels(16)).eval()
     images = pixels(32, seed=1)
     with torch.no_grad():

@@ -3,9 +3,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_networks import pixels, settled_network
+from small_networks import pixels, scheme_for, settled_network
 
-from qana.quantization import Quantization
 from qana.quantization.grid import weight_scale
 from qana.quantization.ternary import scale_and_codes
 
@@ -60,17 +59,7 @@ def test_dead_channels_have_a_finite_scale():
 
 
 def test_all_layers_but_the_first_and_depthwise_kernels_are_ternary():
-    scheme = Quantization(
-        weight_bits=2,
-        weight_rule="ternary",
-        activation_bits=4,
-        input_weight_bits=8,
-        generation=1,
-        calibration="mse",
-        percentile=99.9,
-        ranges="calibrated",
-        calibration_images=8,
-    )
+    scheme = scheme_for(1, 2, activation_bits=4, weight_rule="ternary")
     network = scheme.apply(settled_network("qana", "separable"), pixels(8))
     assert [unit.rule for unit in network.units()] == ["max"] + ["ternary"] * (len(network.units()) - 1)
     network.eval()

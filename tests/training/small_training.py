@@ -6,11 +6,10 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import CSVLogger
-from small_networks import small_network
+from small_networks import scheme_for, small_network
 
 from qana.dataset import Augmentation, ImageSet, Splits
 from qana.dataset.audit import LeakageAudit
-from qana.quantization import Quantization
 from qana.training import FineTuning, Training
 from qana.training.loss import CrossEntropy
 
@@ -129,17 +128,7 @@ def training(**changes):
 
 
 def quantization(generation=1, calibration_images=16):
-    return Quantization(
-        weight_bits=4,
-        activation_bits=4,
-        input_weight_bits=8,
-        generation=generation,
-        weight_rule="max",
-        calibration="mse",
-        percentile=99.9,
-        ranges="calibrated",
-        calibration_images=calibration_images,
-    )
+    return scheme_for(generation, calibration_images=calibration_images)
 
 
 class Witness(pl.Callback):
