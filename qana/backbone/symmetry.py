@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from qana.backbone.unit import HeadUnit, Unit
+from qana.errors import QanaError
 
 # Elements of the group: quarter turns, and with "dihedral" those of the mirror image too.
 ORDERS = {"none": 1, "rotations": 4, "dihedral": 8}
@@ -51,6 +52,40 @@ class Shared:
     def first(self, like: Tensor) -> Tensor:
         """`like` with every entry that of the group's first element."""
         return like.flatten()[self.members[:, 0]][self.index].view_as(like)
+
+
+def side_step(network: nn.Module) -> int:
+    """What the side of a square image has to be a multiple of, for every max pool to halve its map evenly."""
+    return 2 ** sum(getattr(module, "pool", "none") == "max" for module in network.modules())
+
+
+def is_lopsided(network: nn.Module, image_shape: tuple[int, int, int]) -> bool:
+    """Whether images (H, W, 3) would take its symmetry from a network that was built with one."""
+    height, width, _ = image_shape
+    symmetric = getattr(network, "symmetry", "none") != "none"
+    return symmetric and (height != width or height % side_step(network) != 0)
+
+
+def require_upright(network: nn.Module, image_shape: tuple[int, int, int]) -> None:
+    """Refuse images on which a symmetric network would not be symmetric.
+
+    Args:
+        network: any; one without a symmetry takes all images.
+        image_shape: (H, W, 3).
+
+    Raises:
+        QanaError: the images are not square, or some max pool would leave a row over.
+    """
+    if is_lopsided(network, image_shape):
+        height, width, _ = image_shape
+        step = side_step(network)
+        raise QanaError(
+            f"images of {height}x{width} would take its symmetry from the network: what one orientation"
+            " leaves over at the edge, another one sees",
+            where=f"backbone.symmetry = {getattr(network, 'symmetry', '')}, dataset.image_size",
+            allowed=f"square images whose side is a multiple of {step}",
+            fix=f"choose a dataset.image_size such as {4 * step}, or backbone.symmetry=none",
+        )
 
 
 def units_of(network: nn.Module) -> list[Unit]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from qana.backbone.network import Network
+from qana.backbone.symmetry import require_upright
 from qana.conversion.capabilities.walk import walk
 from qana.errors import QanaError
 from qana.quantization.fold import require_quantizable
@@ -31,12 +32,13 @@ class NoTarget:
     def check(
         self, network: Network, quantization: Quantization | None, image_shape: tuple[int, int, int]
     ) -> None:
-        """Refuse only what cannot be quantized: whatever torch runs is fine otherwise.
+        """Refuse what cannot be what its configuration says; whatever torch runs is fine otherwise.
 
         Raises:
-            QanaError: a network that is to be quantized cannot be, or one from elsewhere does not run on
-                images of this size.
+            QanaError: a network that is to be quantized cannot be, one from elsewhere does not run on images
+                of this size, or a symmetric one would not be symmetric on them.
         """
+        require_upright(network, image_shape)
         if not isinstance(network, Network):
             _require_answer(network, image_shape)
         if quantization is not None:

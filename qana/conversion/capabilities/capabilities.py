@@ -12,6 +12,7 @@ from torch import nn
 from qana.backbone.ghost import GhostModule
 from qana.backbone.network import Network
 from qana.backbone.residual import ResidualBlock
+from qana.backbone.symmetry import is_lopsided, side_step
 from qana.backbone.unit import HeadUnit, SeparableUnit, Unit
 from qana.conversion.capabilities.convolution import Found
 from qana.conversion.capabilities.devices import DeviceTable, device_table, require_known
@@ -210,10 +211,9 @@ def _is_whole(unit: Unit) -> bool:
 
 
 def _lopsided(network: nn.Module, image_shape: tuple[int, int, int]) -> Iterator[Offence]:
-    """Images on which a symmetric network would not be symmetric: not every 2x2 pool halves a square."""
-    height, width, _ = image_shape
-    step = 2 ** sum(getattr(module, "pool", "none") == "max" for module in network.modules())
-    if getattr(network, "symmetry", "none") != "none" and (height != width or height % step):
+    if is_lopsided(network, image_shape):
+        height, width, _ = image_shape
+        step = side_step(network)
         yield Offence(
             NETWORK,
             f"images of {height}x{width} for a network of symmetry {getattr(network, 'symmetry', '')}",

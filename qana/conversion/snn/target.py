@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from qana.backbone.complexity import layer_complexity
 from qana.backbone.network import Network
+from qana.backbone.symmetry import require_upright
 from qana.console import progress
 from qana.conversion.snn.balance import balanced_thresholds
 from qana.conversion.snn.checks import require_convertible, require_float, require_simulable
@@ -69,11 +70,13 @@ class SnnTarget:
         Args:
             network: the float network as it will be trained.
             quantization: has to be None.
-            image_shape: (H, W, 3); any.
+            image_shape: (H, W, 3); any, but for a symmetric network.
 
         Raises:
-            QanaError: a quantized run, or parts that no neuron stands for; every part is named.
+            QanaError: a quantized run, parts that no neuron stands for, of which every one is named, or
+                images on which a symmetric network would not be symmetric.
         """
+        require_upright(network, image_shape)
         require_float(self.name, quantization)
         require_convertible(self.name, network, folded=False)
 
