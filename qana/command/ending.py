@@ -35,6 +35,18 @@ def failure(overrides: str, error: BaseException) -> Failure:
 
 def lost(overrides: str, error: BaseException) -> Failure:
     """The failure of a job whose process was gone before it could say anything."""
+    text = f"its process ended without saying how: {_named(error)}\n"
+    if error.__cause__ is not None:
+        text += f"caused by: {_last_line(error.__cause__)}\n"
+    return Failure(overrides, text, FAILED)
+
+
+def _named(error: BaseException) -> str:
     first = (str(error).strip().splitlines() or [""])[0].strip()
-    text = f"its process ended without saying how: {type(error).__name__}" + (f": {first}" if first else "")
-    return Failure(overrides, f"{text}\n", FAILED)
+    return type(error).__name__ + (f": {first}" if first else "")
+
+
+def _last_line(cause: BaseException) -> str:
+    """Of a traceback that came as text from another process: the error that it ends with."""
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip(' \t"')]
+    return lines[-1] if lines else _named(cause)

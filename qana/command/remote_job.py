@@ -12,8 +12,13 @@ from hydra.core.utils import JobReturn, run_job, setup_globals
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
+from qana.backbone.timm_import import import_torchvision
+
 if TYPE_CHECKING:
     from qana.command.jobs import Jobs
+
+# The process that unpacks a job imports this module first, then the task, and with it Lightning.
+import_torchvision()
 
 # A process on another machine, or one that was there before, has an environment of its own.
 _CARRIED = ("HYDRA_FULL_ERROR", "MLFLOW_TRACKING_URI", "OMP_WAIT_POLICY", "TF_CPP_MIN_LOG_LEVEL")
