@@ -1,7 +1,10 @@
 """Sweeps in several processes: each launcher behaves as the serial one does."""
 
 import pytest
+from command_line import Ended
 from stub_program import runs
+
+from qana.command.ending import lost
 
 pytest_plugins = ("stub_program",)
 
@@ -88,3 +91,40 @@ def test_launcher_that_cannot_work_is_refused_before_anything_starts(
     assert (code, out) == (2, "")
     assert where in err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        pytest.param(JOBLIB, id="joblib"),
+        pytest.param(SUBMITIT, id="submitit"),
+        pytest.param(RAY, id="ray", marks=pytest.mark.slow),
+    ],
+)
+def test_real_runs_train_in_processes_that_have_imported_nothing(tmp_path, launcher):
+    small = ["training=debug", "dataset.images=105", "dataset.image_size=32", "conversion=none"]
+    ended = Ended(tmp_path, ["-m", *launcher, *small, "evaluation.bootstrap_samples=100", "seed=0,1"])
+    assert ended.code == 0, ended.err
+    children = [run for run in ended.runs() if "mlflow.parentRunId" in run.data.tags]
+    assert [run.info.status for run in children] == ["FINISHED", "FINISHED"]
+    assert all("torch/macro_f1" in run.data.metrics for run in children)
+
+
+def test_what_broke_a_worker_is_told():
+    error = OSError("A task has failed to un-serialize.\nPlease ensure")
+    remote = [
+        "",
+        '"""',
+        "Traceback (most recent call last):",
+        "RuntimeError: operator nms does not exist",
+        '"""',
+    ]
+    error.__cause__ = Exception("\n".join(remote))
+    assert lost("seed=0", error).text == (
+        "its process ended without saying how: OSError: A task has failed to un-serialize.\n"
+        "caused by: RuntimeError: operator nms does not exist\n"
+    )
+    error.__cause__ = KeyError()
+    assert lost("seed=0", error).text.endswith("\ncaused by: KeyError\n")
+    error.__cause__ = None
+    assert "caused by" not in lost("seed=0", error).text
