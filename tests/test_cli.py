@@ -211,8 +211,12 @@ def test_server_that_does_not_answer_is_the_users_error(type_in, tmp_path, monke
 
 @pytest.mark.usefixtures("store")
 def test_sweep_is_one_parent_run_with_a_nested_run_per_job(type_in, tmp_path):
-    code, _, err = type_in("run", "-m", "backbone=narrow,wide", "quantization=w4a4,w8a8")
+    code, out, err = type_in("run", "-m", "backbone=narrow,wide", "quantization=w4a4,w8a8", "seed=3")
     assert (code, err) == (0, "")
+    assert "all: seed=3" in out
+    first = next(line for line in out.splitlines() if "narrow-w4a4" in line and "│" in line)
+    assert "seed" not in first
+    assert "6.2 %" in first
     found = runs(tmp_path)
     (parent,) = [run for run in found if run.data.tags.get("kind") == "sweep"]
     children = [run for run in found if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
@@ -222,8 +226,8 @@ def test_sweep_is_one_parent_run_with_a_nested_run_per_job(type_in, tmp_path):
     ]  # fmt: skip
     (table,) = tmp_path.glob("qana_runs/artifacts/**/sweep.csv")
     rows = [line.split(",", 1)[1] for line in table.read_text().splitlines()]
-    assert rows[0] == "name,overrides,status,accuracy,macro_f1"
-    assert rows[1] == "narrow-w4a4,backbone=narrow quantization=w4a4,FINISHED,0.0625,0.03125"
+    assert rows[0] == "name,overrides,status,stage,accuracy,macro_f1"
+    assert rows[1] == "narrow-w4a4,backbone=narrow quantization=w4a4 seed=3,FINISHED,akida,0.0625,0.03125"
     assert len(rows) == 5
 
 

@@ -82,13 +82,20 @@ def _rows(uri: str, parent_run_id: str, others: Sequence[str]) -> list[SweepRow]
 
 
 def _table(rows: Sequence[SweepRow]) -> Table:
-    table = Table(title="sweep")
-    for column in ("job", "overrides", "status", "accuracy", "macro F1"):
-        table.add_column(column)
-    for row in rows:
-        table.add_row(row.name, row.overrides, row.status, _number(row.accuracy), _number(row.macro_f1))
+    """What tells the jobs apart, a line each; what they have in common stands below."""
+    typed = [row.overrides.split() for row in rows]
+    common = [word for word in typed[0] if all(word in words for words in typed)] if len(rows) > 1 else []
+    table = Table(title="sweep", caption=f"all: {' '.join(common)}" if common else None)
+    for column in ("job", "overrides", "status", "stage"):
+        table.add_column(column, overflow="fold")
+    for column in ("accuracy", "macro F1"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row, words in zip(rows, typed, strict=True):
+        own = " ".join(word for word in words if word not in common)
+        scores = (_percent(row.accuracy), _percent(row.macro_f1))
+        table.add_row(row.name, own, row.status, row.stage or "-", *scores)
     return table
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"

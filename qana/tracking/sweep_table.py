@@ -11,7 +11,9 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-COLUMNS = {"accuracy": "akida/accuracy", "macro_f1": "akida/macro_f1"}
+COLUMNS = ("accuracy", "macro_f1")
+# The last stage of a run that has been scored is what it ends with: a program, or what it trained.
+STAGES = ("akida", "snn", "torch", "float")
 MAX_RUNS = 1000
 
 
@@ -24,7 +26,8 @@ class SweepRow:
         name: the run's name.
         overrides: what this run changed, as typed; empty where the run recorded none.
         status: FINISHED, FAILED, KILLED or RUNNING.
-        accuracy: of the Akida program on the test images, 0 to 1; None where it got no further.
+        stage: the last one that was scored: ``akida``, ``snn``, ``torch`` or ``float``; None where none was.
+        accuracy: of that stage on the test images, 0 to 1; None as `stage`.
         macro_f1: as `accuracy`.
     """
 
@@ -32,6 +35,7 @@ class SweepRow:
     name: str
     overrides: str
     status: str
+    stage: str | None
     accuracy: float | None
     macro_f1: float | None
 
@@ -65,6 +69,8 @@ def as_csv(rows: list[SweepRow]) -> str:
 
 
 def _row(run: Run) -> SweepRow:
-    numbers = {column: run.data.metrics.get(key) for column, key in COLUMNS.items()}
+    metrics = run.data.metrics
+    stage = next((stage for stage in STAGES if f"{stage}/{COLUMNS[0]}" in metrics), None)
+    numbers = {column: metrics.get(f"{stage}/{column}") for column in COLUMNS}
     overrides = run.data.tags.get("overrides", "")
-    return SweepRow(run.info.run_id, run.info.run_name, overrides, run.info.status, **numbers)
+    return SweepRow(run.info.run_id, run.info.run_name, overrides, run.info.status, stage, **numbers)

@@ -177,12 +177,31 @@ def test_nested_runs_are_listed_below_their_parent(local):
         raise RuntimeError("lost")
     parent.end("FAILED")
     lines = as_csv(sweep_rows(local.uri, parent.run_id)).splitlines()
-    assert lines[0] == "run_id,name,overrides,status,accuracy,macro_f1"
+    assert lines[0] == "run_id,name,overrides,status,stage,accuracy,macro_f1"
     assert [line.split(",", 1)[1] for line in lines[1:]] == [
-        "job 0,seed=0,FINISHED,0.5,0.25",
-        "job 1,seed=1,FINISHED,0.75,0.375",
-        "job 2,seed=2,FAILED,,",
+        "job 0,seed=0,FINISHED,akida,0.5,0.25",
+        "job 1,seed=1,FINISHED,akida,0.75,0.375",
+        "job 2,seed=2,FAILED,,,",
     ]
+
+
+@pytest.mark.parametrize(
+    ("scored", "last"),
+    [
+        (["float"], "float"),
+        (["float", "torch"], "torch"),
+        (["float", "torch", "onnx", "keras", "quantized_keras", "akida"], "akida"),
+        (["float", "snn"], "snn"),
+    ],
+)
+def test_a_run_of_a_sweep_shows_the_last_stage_that_was_scored(local, scored, last):
+    parent = local.start("sweep", tags={})
+    with local.run("job", params={}, tags={"overrides": "seed=0"}, parent=parent.run_id) as child:
+        for place, stage in enumerate(scored):
+            child.log_metrics({f"{stage}/accuracy": place / 8, f"{stage}/macro_f1": place / 16})
+    parent.end("FINISHED")
+    (row,) = sweep_rows(local.uri, parent.run_id)
+    assert (row.stage, row.accuracy, row.macro_f1) == (last, (len(scored) - 1) / 8, (len(scored) - 1) / 16)
 
 
 def test_processes_that_start_together_share_one_sound_store(tmp_path):
