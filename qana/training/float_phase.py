@@ -29,6 +29,7 @@ INDIFFERENT = (
     "training.fine_tuning",
     "training.quantized_epochs",
     "training.quantized_learning_rate",
+    "training.quantized_weight_decay",
 )
 
 

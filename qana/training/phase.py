@@ -13,6 +13,7 @@ class Phase:
         name: ``float`` or ``quantized``; prefix of every metric.
         epochs: at most.
         learning_rate: peak of the schedule.
+        weight_decay: of AdamW.
         precision: Lightning's.
         progress: share of the training that is done before and after the phase, as the loss is told it. The
             float phase is the training, from 0 to 1; the quantized phase fine-tunes at 1.
@@ -21,6 +22,7 @@ class Phase:
     name: str
     epochs: int
     learning_rate: float
+    weight_decay: float
     precision: str
     progress: tuple[float, float]
 

@@ -55,6 +55,8 @@ class Training:
         learning_rate: peak rate of the float phase.
         quantized_learning_rate: peak rate of the quantized phase.
         weight_decay: see `Classifier`.
+        quantized_weight_decay: that of the quantized phase, where no norm behind a layer makes up for smaller
+            weights; null for `weight_decay`.
         schedule: see `Classifier`.
         warmup_share: see `Classifier`.
         loss: what is minimised in both phases; it is told how many training images each class has.
@@ -106,6 +108,7 @@ class Training:
         float_averaging: AveragingKind = "none",
         float_averaging_decay: float = 0.999,
         float_averaging_start: float = 0.0,
+        quantized_weight_decay: float | None = None,
     ) -> None:
         self.float_epochs, self.quantized_epochs = float_epochs, quantized_epochs
         self.float_from, self.teacher = float_from, teacher
@@ -114,7 +117,8 @@ class Training:
         self.float_averaging_decay = float_averaging_decay
         self.float_averaging_start = float_averaging_start
         self.learning_rate, self.quantized_learning_rate = learning_rate, quantized_learning_rate
-        self.weight_decay, self.schedule = weight_decay, schedule
+        self.weight_decay, self.quantized_weight_decay = weight_decay, quantized_weight_decay
+        self.schedule = schedule
         self.warmup_share, self.loss, self.fine_tuning = warmup_share, loss, fine_tuning
         self.gate_annealing = (gate_annealing[0], gate_annealing[1])
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
@@ -151,7 +155,14 @@ class Training:
             teacher: of the float phase: a trained network of the same classes, left as it is.
         """
         last = list(callbacks) if quantization is None else []
-        phase = Phase("float", self.float_epochs, self.learning_rate, self.precision, progress=(0.0, 1.0))
+        phase = Phase(
+            "float",
+            self.float_epochs,
+            self.learning_rate,
+            self.weight_decay,
+            self.precision,
+            progress=(0.0, 1.0),
+        )
         if self.float_from is None:
             first = [*self._averaged(), *last]
             self._train(phase, network, splits, first, self._taught(network, teacher), logger, folder)
@@ -167,6 +178,7 @@ class Training:
             "quantized",
             self.quantized_epochs,
             self.quantized_learning_rate,
+            self.weight_decay if self.quantized_weight_decay is None else self.quantized_weight_decay,
             "32-true",  # whole numbers beyond what 16 bits can hold
             progress=(1.0, 1.0),
         )
@@ -237,7 +249,7 @@ class Training:
             loss=self.loss,
             augmentation=self.augmentation,
             learning_rate=phase.learning_rate,
-            weight_decay=self.weight_decay,
+            weight_decay=phase.weight_decay,
             schedule=self.schedule,
             warmup_share=self.warmup_share,
             gate_annealing=self.gate_annealing,
@@ -278,6 +290,7 @@ class Training:
             "training.learning_rate": self.learning_rate <= 0,
             "training.quantized_learning_rate": self.quantized_learning_rate <= 0,
             "training.weight_decay": self.weight_decay < 0,
+            "training.quantized_weight_decay": (self.quantized_weight_decay or 0) < 0,
             "training.schedule": self.schedule not in get_args(Schedule),
             "training.warmup_share": not 0 < self.warmup_share < 1,
             "training.gate_annealing": not 0 <= start < end <= 1,

@@ -152,6 +152,15 @@ def test_another_sampler_and_another_schedule_learn_too(tmp_path):
     assert accuracy_score(test.target, predicted(network, test)) > 0.9
 
 
+@pytest.mark.parametrize(("quantized", "used"), [(None, 0.01), (0.25, 0.25), (0.0, 0.0)])
+def test_the_quantized_phase_has_a_weight_decay_of_its_own(tmp_path, quantized, used):
+    settings = dict(float_epochs=1, quantized_epochs=1, quantized_weight_decay=quantized)
+    _, witness = fit(tmp_path, scheme=quantization(), **settings)
+    assert witness.module.weight_decay == used
+    _, witness = fit(tmp_path, **settings)
+    assert witness.module.weight_decay == 0.01
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -160,6 +169,7 @@ def test_another_sampler_and_another_schedule_learn_too(tmp_path):
         ("learning_rate", 0.0),
         ("quantized_learning_rate", -0.1),
         ("weight_decay", -0.1),
+        ("quantized_weight_decay", -0.1),
         ("schedule", "step"),
         ("warmup_share", 0.0),
         ("warmup_share", 1.0),

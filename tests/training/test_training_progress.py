@@ -99,7 +99,9 @@ def test_a_loss_that_never_changes_stops_early_from_the_first_epoch_on(tmp_path)
 
 def test_a_progressive_sampler_ends_in_the_float_phase_and_stays_there():
     phases = {"float": (0.0, 1.0), "quantized": (1.0, 1.0)}
-    epochs = [Phase(name, 6, 0.1, "32-true", progress).sampler_epochs for name, progress in phases.items()]
+    epochs = [
+        Phase(name, 6, 0.1, 0.0, "32-true", progress).sampler_epochs for name, progress in phases.items()
+    ]
     assert epochs == [6, 1]
 
 
