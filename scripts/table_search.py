@@ -19,6 +19,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from table_files import markdown, reports_below, write_csv
 
+UNKNOWN = object()
 SCORES = {"macro_f1": "macro F1, %", "accuracy": "accuracy, %", "macro_auroc": "macro AUROC, %"}
 
 
@@ -26,10 +27,13 @@ def rows_of(folders: Sequence[Path], keys: Sequence[str]) -> Iterator[dict[str, 
     """One row a run: the settings asked for, its seed, and what it scores on validation images."""
     for path, report in reports_below(folders):
         config = OmegaConf.load(path.with_name("config.yaml"))
+        unknown = [key for key in keys if OmegaConf.select(config, key, default=UNKNOWN) is UNKNOWN]
+        if unknown:
+            raise LookupError(f"no setting {', '.join(unknown)} in {path.with_name('config.yaml')}")
         found = report["validation"]
         scores = {name: round(100 * found[name], 1) for name in SCORES}
         low, high = found["ci95"]["macro_f1"]
-        settings = {key: OmegaConf.select(config, key, throw_on_missing=True) for key in keys}
+        settings = {key: OmegaConf.select(config, key) for key in keys}
         interval = f"{100 * low:.1f} to {100 * high:.1f}"
         yield {**settings, "seed": report["run"]["seed"], **scores, "macro_f1_lesions_ci95": interval}
 
@@ -53,7 +57,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     keys = args.keys.split(",")
-    rows = sorted(rows_of(args.folders, keys), key=lambda row: -row["macro_f1"])
+    try:
+        rows = sorted(rows_of(args.folders, keys), key=lambda row: -row["macro_f1"])
+    except LookupError as error:
+        parser.error(str(error))
     if not rows:
         parser.error("no report in these folders")
     write_csv(args.out, rows)
