@@ -143,7 +143,9 @@ def test_page_says_whether_the_logits_are_the_same(measure, evaluation, differen
     evaluation.views = 8
     report = measure(quantized_network=network())
     report["views"]["orientation"]["largest_logit_difference"] = difference
+    share = report["views"]["orientation"]["changed_share"]["value"]
     assert sentence in views(report)
+    assert f"<p>{100 * share:.1f} % of the images (" in views(report)
 
 
 def test_page_of_an_older_report_leaves_the_question_out(measure, evaluation):

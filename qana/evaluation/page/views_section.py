@@ -61,17 +61,17 @@ def _turned(found: Mapping[str, Any] | None) -> str:
     """Whose class depends on how the photograph was held; nothing for a report from before the question."""
     if found is None:
         return ""
-    share = found["changed_share"]
-    difference = found["largest_logit_difference"]
+    share, difference = found["changed_share"], found["largest_logit_difference"]
+    low, high = share["ci95"]
+    answer = (
+        "The logits are the same to the last bit in all of them."
+        if difference == 0
+        else f"A logit moves by up to {significant(difference)}. A network with shared kernels"
+        " (backbone.symmetry) gives one answer."
+    )
     lead = (
-        f"{share_with_interval(share['value'], share['ci95'])} of the images get another class in some"
-        " orientation. "
-        + (
-            "The logits are the same to the last bit in all of them."
-            if difference == 0
-            else f"A logit moves by up to {significant(difference)}. A network with shared kernels"
-            " (backbone.symmetry) gives one answer."
-        )
+        f"{percent(share['value'])} of the images ({percent(low)} to {percent(high)}, 95 % over lesions) get"
+        f" another class in some orientation. {answer}"
     )
     rows = [
         [text(name), count(counted["changed"]), count(counted["support"]), percent(_share(counted))]
