@@ -30,10 +30,12 @@ def rows_of(folders: Sequence[Path], keys: Sequence[str]) -> Iterator[dict[str, 
         unknown = [key for key in keys if OmegaConf.select(config, key, default=UNKNOWN) is UNKNOWN]
         if unknown:
             raise LookupError(f"no setting {', '.join(unknown)} in {path.with_name('config.yaml')}")
-        found = report["validation"]
+        found = report.get("validation")
+        if found is None:
+            raise LookupError(f"no validation scores in {path}")
         scores = {name: round(100 * found[name], 1) for name in SCORES}
         low, high = found["ci95"]["macro_f1"]
-        settings = {key: OmegaConf.select(config, key) for key in keys}
+        settings = {key: str(OmegaConf.select(config, key)) for key in keys}  # lists and null, too
         interval = f"{100 * low:.1f} to {100 * high:.1f}"
         yield {**settings, "seed": report["run"]["seed"], **scores, "macro_f1_lesions_ci95": interval}
 

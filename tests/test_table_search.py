@@ -45,6 +45,21 @@ def test_runs_come_best_first_and_settings_with_their_mean(grid):
     assert "| `training.crop` | 0.6 | 2 | 65.5 | 75.5 | 90.0 |" in page
 
 
+def test_null_is_a_value_like_any_other(grid):
+    (grid / "sweep" / "0" / "config.yaml").write_text("training: {weight_decay: null, crop: [1, 2]}\n")
+    assert table(grid, "training.weight_decay,training.crop").returncode == 0
+    page = (grid / "found.md").read_text()
+    assert "| `training.weight_decay` | None | 1 | 50.0 |" in page
+    assert "| `training.crop` | [1, 2] | 1 | 50.0 |" in page
+
+
+def test_a_report_without_validation_scores_is_named(grid):
+    (grid / "sweep" / "2" / "report.json").write_text('{"run": {"seed": 7}}')
+    done = table(grid, "training.crop")
+    assert done.returncode == 2
+    assert f"no validation scores in {grid}/sweep/2/report.json" in done.stderr
+
+
 def test_a_setting_that_no_run_has_is_refused(grid):
     done = table(grid, "training.weight_decay,training.crops")
     assert done.returncode == 2

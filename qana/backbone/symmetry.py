@@ -54,16 +54,30 @@ class Shared:
         return like.flatten()[self.members[:, 0]][self.index].view_as(like)
 
 
-def side_step(network: nn.Module) -> int:
-    """What the side of a square image has to be a multiple of, for every max pool to halve its map evenly."""
-    return 2 ** sum(getattr(module, "pool", "none") == "max" for module in network.modules())
+@dataclass(frozen=True)
+class Lopsided:
+    """Images that would take its symmetry from a network: what is allowed instead, and how to get there."""
+
+    found: str
+    allowed: str
+    fix: str
 
 
-def is_lopsided(network: nn.Module, image_shape: tuple[int, int, int]) -> bool:
-    """Whether images (H, W, 3) would take its symmetry from a network that was built with one."""
+def lopsided(network: nn.Module, image_shape: tuple[int, int, int]) -> Lopsided | None:
+    """Whether images (H, W, 3) are not square, or leave a row over in some max pool of a symmetric network.
+
+    None where they do not, or where `network` was built without a symmetry, which takes all images.
+    """
     height, width, _ = image_shape
-    symmetric = getattr(network, "symmetry", "none") != "none"
-    return symmetric and (height != width or height % side_step(network) != 0)
+    symmetry = getattr(network, "symmetry", "none")
+    step = 2 ** sum(getattr(module, "pool", "none") == "max" for module in network.modules())
+    if symmetry == "none" or (height == width and height % step == 0):
+        return None
+    return Lopsided(
+        found=f"images of {height}x{width} for a network of symmetry {symmetry}",
+        allowed=f"square images whose side is a multiple of {step}",
+        fix=f"choose a dataset.image_size such as {4 * step}, or backbone.symmetry=none",
+    )
 
 
 def require_upright(network: nn.Module, image_shape: tuple[int, int, int]) -> None:
@@ -76,15 +90,13 @@ def require_upright(network: nn.Module, image_shape: tuple[int, int, int]) -> No
     Raises:
         QanaError: the images are not square, or some max pool would leave a row over.
     """
-    if is_lopsided(network, image_shape):
-        height, width, _ = image_shape
-        step = side_step(network)
+    fault = lopsided(network, image_shape)
+    if fault is not None:
         raise QanaError(
-            f"images of {height}x{width} would take its symmetry from the network: what one orientation"
-            " leaves over at the edge, another one sees",
+            f"{fault.found}, which these would break: pools leave a row over at one side",
             where=f"backbone.symmetry = {getattr(network, 'symmetry', '')}, dataset.image_size",
-            allowed=f"square images whose side is a multiple of {step}",
-            fix=f"choose a dataset.image_size such as {4 * step}, or backbone.symmetry=none",
+            allowed=fault.allowed,
+            fix=fault.fix,
         )
 
 

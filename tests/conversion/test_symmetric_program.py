@@ -55,7 +55,7 @@ def test_a_run_without_a_chip_refuses_them_too(name):
         target = instantiate(compose("config", [f"conversion={name}", "quantization=none"]).conversion)
     network = symmetric_network("dihedral", "concat")
     target.check(network, None, (32, 32, 3))
-    with pytest.raises(QanaError, match="images of 34x34 would take its symmetry") as refusal:
+    with pytest.raises(QanaError, match="images of 34x34 for a network of symmetry dihedral") as refusal:
         target.check(network, None, (34, 34, 3))
     assert refusal.value.where == "backbone.symmetry = dihedral, dataset.image_size"
     assert refusal.value.allowed == "square images whose side is a multiple of 4"

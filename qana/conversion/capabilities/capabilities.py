@@ -12,7 +12,7 @@ from torch import nn
 from qana.backbone.ghost import GhostModule
 from qana.backbone.network import Network
 from qana.backbone.residual import ResidualBlock
-from qana.backbone.symmetry import is_lopsided, side_step
+from qana.backbone.symmetry import lopsided
 from qana.backbone.unit import HeadUnit, SeparableUnit, Unit
 from qana.conversion.capabilities.convolution import Found
 from qana.conversion.capabilities.devices import DeviceTable, device_table, require_known
@@ -75,7 +75,10 @@ class Capabilities:
         seen = walk(network, image_shape)
         places = places_of(network)
         inside = parts_of_units(network)
-        found = [*self._image_offences(image_shape), *_lopsided(network, image_shape)]
+        found = [*self._image_offences(image_shape)]
+        turned = lopsided(network, image_shape)
+        if turned is not None:
+            found.append(Offence(NETWORK, turned.found, turned.fix, turned.allowed))
         for path, module in network.named_modules():
             faults = [*value_faults(module), *_several(module, seen)]
             if isinstance(module, Unit):
@@ -208,15 +211,3 @@ def _several(module: nn.Module, seen: Walk) -> Iterator[Found]:
 
 def _is_whole(unit: Unit) -> bool:
     return all(isinstance(part, nn.Conv2d) for part in unit.weighted())
-
-
-def _lopsided(network: nn.Module, image_shape: tuple[int, int, int]) -> Iterator[Offence]:
-    if is_lopsided(network, image_shape):
-        height, width, _ = image_shape
-        step = side_step(network)
-        yield Offence(
-            NETWORK,
-            f"images of {height}x{width} for a network of symmetry {getattr(network, 'symmetry', '')}",
-            f"choose a dataset.image_size such as {4 * step}, or backbone.symmetry=none",
-            f"square images whose side is a multiple of {step}",
-        )
