@@ -137,12 +137,18 @@ def test_only_a_symmetric_network_answers_every_orientation_alike(symmetry, all_
 
 
 @pytest.mark.parametrize(
-    ("difference", "sentence"), [(0.0, "the same to the last bit"), (2.5, "A logit moves by up to 2.5")]
+    ("difference", "changed", "sentence"),
+    [
+        (0.0, 0.0, "the same to the last bit in all of them.</p>"),
+        (0.00001, 0.0, "A logit moves by up to 1e-05.</p>"),  # a symmetric network in float
+        (2.5, 0.2, "A logit moves by up to 2.5. A network with shared kernels (backbone.symmetry)"),
+    ],
 )
-def test_page_says_whether_the_logits_are_the_same(measure, evaluation, difference, sentence):
+def test_page_says_whether_the_logits_are_the_same(measure, evaluation, difference, changed, sentence):
     evaluation.views = 8
     report = measure(quantized_network=network())
     report["views"]["orientation"]["largest_logit_difference"] = difference
+    report["views"]["orientation"]["changed_share"]["value"] = changed
     share = report["views"]["orientation"]["changed_share"]["value"]
     assert sentence in views(report)
     assert f"<p>{100 * share:.1f} % of the images (" in views(report)

@@ -63,12 +63,11 @@ def _turned(found: Mapping[str, Any] | None) -> str:
         return ""
     share, difference = found["changed_share"], found["largest_logit_difference"]
     low, high = share["ci95"]
-    answer = (
-        "The logits are the same to the last bit in all of them."
-        if difference == 0
-        else f"A logit moves by up to {significant(difference)}. A network with shared kernels"
-        " (backbone.symmetry) gives one answer."
-    )
+    answer = f"A logit moves by up to {significant(difference)}."
+    if difference == 0:
+        answer = "The logits are the same to the last bit in all of them."
+    elif share["value"] > 0:
+        answer += " A network with shared kernels (backbone.symmetry) gives one answer."
     lead = (
         f"{percent(share['value'])} of the images ({percent(low)} to {percent(high)}, 95 % over lesions) get"
         f" another class in some orientation. {answer}"
