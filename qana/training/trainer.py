@@ -43,7 +43,8 @@ class Training:
 
     Args:
         float_epochs: epochs of the float phase, at least 1.
-        teacher: folder of an earlier run whose float network teaches in the float phase; null for none.
+        teacher: folder of an earlier run whose float network teaches in the float phase, or folders of
+            several, which teach the mean of their logits; null for none.
         teacher_weight: of what it says in the loss, see `Distillation`; positive.
         teacher_temperature: softens the logits of both; positive.
         float_averaging: ``none``, ``ema`` or ``swa``: the float phase is validated by, and ends on, an
@@ -102,7 +103,7 @@ class Training:
         deterministic: bool | Literal["warn"],
         batches_per_epoch: int | None,
         seed: int,
-        teacher: str | None = None,  # configs recorded before them lack this and the next
+        teacher: str | Sequence[str] | None = None,  # configs recorded before them lack this and the next
         teacher_weight: float = 1.0,
         teacher_temperature: float = 4.0,
         float_averaging: AveragingKind = "none",

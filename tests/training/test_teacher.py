@@ -66,6 +66,7 @@ def test_the_teacher_is_the_float_network_of_the_run(trained):
     taught_by = load_teacher(config(trained), 3, "1" * 64)
     wanted = small_network("akidanet", "separable")
     wanted.load_state_dict(checkpoint(trained, "float"))
+    wanted.to(memory_format=torch.channels_last)  # as in training; another layout adds in another order
     assert not taught_by.training
     with torch.no_grad():
         torch.testing.assert_close(taught_by(pixels()), wanted.eval()(pixels()), rtol=0, atol=0)
@@ -85,6 +86,57 @@ def test_a_taught_network_answers_more_like_its_teacher_and_leaves_it_as_it_was(
         divergence[weight] = told(folder)[-1] / weight
     assert divergence[20.0] < 0.5 * divergence[1e-6]
     assert all(torch.equal(value, before[key]) for key, value in taught_by.state_dict().items())
+
+
+@pytest.fixture(scope="module")
+def other(trained, tmp_path_factory):
+    """A second one, that has learned less."""
+    folder = tmp_path_factory.mktemp("other")
+    fit(folder, name="akidanet", float_epochs=1)
+    for name in ("config.yaml", "split.json"):
+        shutil.copyfile(trained / name, folder / name)
+    return folder
+
+
+def taught_by_both(*folders):
+    made = copy.deepcopy(CONFIG)
+    made["training"]["teacher"] = [str(folder) for folder in folders]
+    return made
+
+
+def test_several_teach_the_mean_of_their_logits(trained, other):
+    both = load_teacher(taught_by_both(trained, other), 3, "1" * 64)
+    assert not any(module.training for module in both.modules())
+    with torch.no_grad():
+        one, two = (load_teacher(config(folder), 3, "1" * 64)(pixels()) for folder in (trained, other))
+        assert not torch.allclose(one, two)
+        torch.testing.assert_close(both(pixels()), (one + two) / 2)
+        softened = [torch.softmax(logits / 4.0, 1) for logits in (one, two)]
+        geometric = torch.sqrt(softened[0] * softened[1])
+        torch.testing.assert_close(
+            torch.softmax(both(pixels()) / 4.0, 1), geometric / geometric.sum(1, keepdim=True)
+        )
+
+
+def test_of_several_teachers_all_that_are_unfit_are_named(trained, other, tmp_path):
+    wider, none = shutil.copytree(trained, tmp_path / "wider"), tmp_path / "none"
+    larger = {**CONFIG, "dataset": {**CONFIG["dataset"], "image_size": 32}}
+    (wider / "config.yaml").write_text(yaml.safe_dump(larger))
+    with pytest.raises(QanaError) as caught:
+        require_teacher(taught_by_both(trained, wider, none))
+    assert "dataset.image_size = 16 here, 32 there" in caught.value.what
+    assert f"{none} is not the folder of a run" in caught.value.what
+    assert str(trained) not in caught.value.what
+    seen = shutil.copytree(other, tmp_path / "other")
+    (seen / "split.json").write_text(json.dumps({"hash": "3" * 64}))
+    with pytest.raises(QanaError, match=r"(?s)other.*333333333333 there.*wider.*111111111111 there"):
+        load_teacher(taught_by_both(seen, wider), 3, "2" * 64)
+
+
+def test_a_teacher_that_is_named_twice_is_refused(trained, other):
+    with pytest.raises(QanaError, match="is named twice") as caught:
+        require_teacher(taught_by_both(trained, other, trained))
+    assert caught.value.where == f"training.teacher = {trained}"
 
 
 def test_without_a_teacher_nothing_is_read():
