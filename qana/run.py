@@ -23,6 +23,7 @@ from qana.tracking.start_tags import start_tags
 from qana.tracking.sweep import parent_run_id
 from qana.training import float_phase, teacher
 from qana.training.earlier_run import require_same_split
+from qana.training.kept_teachers import keep_teachers, teacher_tags
 
 # Constructor arguments that come from the stages before, and so must not stand in a YAML file.
 SUPPLIED: dict[str, set[str]] = {"backbone": {"num_classes"}}
@@ -64,7 +65,8 @@ def run(cfg: DictConfig) -> dict[str, Any]:
     folder = Path(config["output_dir"])
     write_provenance(folder, config)
     write_data_files(folder, splits)
-    tags = start_tags(config, HydraConfig.get().overrides.task)
+    keep_teachers(config, folder)
+    tags = {**start_tags(config, HydraConfig.get().overrides.task), **teacher_tags(config)}
     with tracking.run(config["name"], params=config, tags=tags, parent=parent_run_id()) as tracked:
         tracked.log_datasets(splits)
         end_of_run = ConversionEvaluation(

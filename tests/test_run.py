@@ -1,9 +1,12 @@
 """The whole command on synthetic data: with a chip, without, in a sweep, and when it fails."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 from command_line import Ended
+from warm_command import run_command
 
 SMALL = ["training=debug", "dataset.images=105", "dataset.image_size=32", "evaluation.bootstrap_samples=100"]
 UNTRIED = "conversion.dry_run=false"
@@ -79,11 +82,21 @@ def test_float_network_of_an_earlier_run_is_taken_as_it_is(plain, tmp_path):
     assert [path.name for path in (tmp_path / "refused").iterdir()] == []
 
 
-def test_larger_network_of_an_earlier_run_teaches(plain, tmp_path):
-    taught = Ended(tmp_path, [*PLAIN, "backbone.widths=[8,8,8]", f"training.teacher={plain.output}"])
+def test_taught_run_is_reproduced_when_its_teachers_are_gone(plain, tmp_path):
+    teachers = [tmp_path / "first", tmp_path / "second"]
+    for folder in teachers:
+        shutil.copytree(plain.output, folder)
+    named = f"training.teacher=[{teachers[0]},{teachers[1]}]"
+    taught = Ended(tmp_path, [*PLAIN, "backbone.widths=[8,8,8]", named])
     assert taught.code == 0, taught.err
     (run,) = taught.runs()
     assert run.data.metrics["float/distillation_loss"] > 0
+    assert run.data.tags["taught_by"].count("Qana ") == 2
+    for folder in teachers:
+        shutil.rmtree(folder)
+    again = run_command(["reproduce", f"run={run.info.run_id[:8]}"], tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "reproduction: exact" in again.stdout
 
 
 @pytest.mark.slow

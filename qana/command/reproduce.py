@@ -82,7 +82,8 @@ def _reproduce(reference: str, overrides: Sequence[str], folder: Path) -> int:
     record = tracking.recorded(reference, folder)
     _require_trained(record)
     then = {name: tracking.fetch(record.run_id, name, folder) for name in FILES}
-    _write_config(folder, record, node)
+    teachers = _teachers(tracking, record, folder)
+    _write_config(folder, record, node, teachers)
     # The store is in the written config already, as a node and not as a group to choose from.
     places = [text for text in overrides if not is_below(key_of(text), "tracking")]
     typed = [*places, "--config-dir", str(folder), "--config-name", "recorded"]
@@ -110,7 +111,16 @@ def _require_trained(record: Any) -> None:
         )
 
 
-def _write_config(folder: Path, record: Any, node: Mapping[str, Any]) -> None:
+def _teachers(tracking: Any, record: Any, folder: Path) -> list[str]:
+    """The copies that a taught run has kept of its teachers, whose own folders may be gone."""
+    from qana.training.kept_teachers import TEACHERS, kept_teachers
+
+    if not record.config["training"].get("teacher"):
+        return []
+    return kept_teachers(tracking.fetch(record.run_id, TEACHERS, folder))
+
+
+def _write_config(folder: Path, record: Any, node: Mapping[str, Any], teachers: Sequence[str]) -> None:
     """The recorded config as the main config that Hydra composes, with today's places."""
     import yaml
 
@@ -123,5 +133,7 @@ def _write_config(folder: Path, record: Any, node: Mapping[str, Any]) -> None:
         content["dataset"] = {**content["dataset"], "split_file": str(record.split_file)}
     if content["training"].get("float_from") is not None:  # its folder may be gone, and all is to be repeated
         content["training"] = {**content["training"], "float_from": None}
+    if teachers:
+        content["training"] = {**content["training"], "teacher": teachers}
     content["hydra"], content["defaults"] = main_config["hydra"], ["_self_"]
     (folder / "recorded.yaml").write_text(yaml.safe_dump(content, sort_keys=False))

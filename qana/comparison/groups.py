@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qana.comparison.result import Result
@@ -14,6 +14,7 @@ ID_LENGTH = 8
 # Say where and under which name a run was kept, not what it did.
 PLACES = ("name", "output_dir", "tracking")
 NOT_COMPARED = (*PLACES, "dataset.cache_dir", "dataset.split_file", "training.float_from")
+TEACHER, TAUGHT_BY = "training.teacher", "taught_by"  # key of the config, tag of the run
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def grouped(results: Sequence[Result], over: Sequence[str]) -> list[Group]:
     """
     together: dict[str, list[Result]] = {}
     for result in sorted(results, key=lambda each: (each.started_ms, each.run_id)):
-        together.setdefault(_identity(result.params, over), []).append(result)
+        together.setdefault(_identity(result, over), []).append(result)
     return [_group(identity, runs) for identity, runs in together.items()]
 
 
@@ -91,13 +92,17 @@ def _group(identity: str, runs: Sequence[Result]) -> Group:
     return Group(identity[:ID_LENGTH], tuple(latest.values()), len(runs) - len(latest))
 
 
-def _identity(params: Mapping[str, str], over: Sequence[str]) -> str:
+def _identity(result: Result, over: Sequence[str]) -> str:
+    # Every seed has teachers of its own, in folders of their own: the tag says of which experiments they are.
+    taught_by = result.tags.get(TAUGHT_BY)
+    left_out = (*NOT_COMPARED, TEACHER) if taught_by else NOT_COMPARED
     shared = {
         key: text
-        for key, text in params.items()
-        if not _is_below(key, NOT_COMPARED)
-        and not any(key == name or key.endswith(f".{name}") for name in over)
+        for key, text in result.params.items()
+        if not _is_below(key, left_out) and not any(key == name or key.endswith(f".{name}") for name in over)
     }
+    if taught_by:
+        shared[TAUGHT_BY] = taught_by
     return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()
 
 

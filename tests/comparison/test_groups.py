@@ -35,6 +35,18 @@ def test_folds_are_averaged_over_when_asked():
     assert len(grouped(runs, ["seed", "dataset.fold"])) == 1
 
 
+def test_seeds_taught_by_other_seeds_of_the_same_experiments_are_one_group():
+    runs = [
+        result("a", training__teacher="['/t-0']", tags={"taught_by": "Qana 3f2a"}),
+        result("b", seed=1, training__teacher="['/t-1']", tags={"taught_by": "Qana 3f2a"}),
+        result("c", seed=2, training__teacher="['/t-2']", tags={"taught_by": "Qana 77ab"}),
+        result("d", seed=3, training__teacher="None"),
+    ]
+    assert [[run.run_id for run in group.runs] for group in grouped(runs, ["seed"])] == [
+        ["a", "b"], ["c"], ["d"],
+    ]  # fmt: skip
+
+
 def test_group_keeps_its_id_when_seeds_are_added():
     first, second = result("a"), result("b", seed=1)
     assert grouped([first], ["seed"])[0].id == grouped([first, second], ["seed"])[0].id
