@@ -240,7 +240,8 @@ def test_group_without_a_class_is_refused():
     [
         (Sequence[int], "a list, each a whole number"),
         (tuple[int, ...], "a list, each a whole number"),
-        (list[Literal["a", "b"]] | None, "a list, each one of a, b or null"),
+        (list[Literal["a", "b"]] | None, "null or a list, each one of a, b"),
+        (str | Sequence[str] | None, "a text or null or a list, each a text"),
         (dict[str, bool], "keys (a text) with values (true or false)"),
         (Schedule, "Schedule"),
     ],

@@ -36,7 +36,8 @@ def annotation_text(annotation: Any) -> str:
     if origin is Literal:
         return f"one of {', '.join(map(str, arguments))}"
     if origin in (Union, types.UnionType):
-        return " or ".join(annotation_text(choice) for choice in arguments)
+        ordered = sorted(arguments, key=_holds_others)  # "a list, each a text or null" would put null into it
+        return " or ".join(annotation_text(choice) for choice in ordered)
     if origin is Annotated:
         limits = [_limit_text(limit) for limit in getattr(arguments[1], "metadata", ())]
         return " ".join([annotation_text(arguments[0]), *limits])
@@ -46,6 +47,10 @@ def annotation_text(annotation: Any) -> str:
         return f"keys ({annotation_text(arguments[0])}) with values ({annotation_text(arguments[1])})"
     name = getattr(annotation, "__name__", str(annotation))
     return _WORDS.get(name, name)
+
+
+def _holds_others(annotation: Any) -> bool:
+    return bool(get_args(annotation)) and get_origin(annotation) is not Literal
 
 
 def _limit_text(limit: object) -> str:
