@@ -47,12 +47,17 @@ def require_teacher(config: Mapping[str, Any]) -> None:
         config: the resolved config of this run.
 
     Raises:
-        QanaError: not the folder of a run, one of other data, one named twice, or nothing to teach; of
-            several teachers names all that are unfit.
+        QanaError: not the folder of a run, one of other data, one named twice, or an empty list; of several
+            teachers names all that are unfit.
     """
     folders = teacher_folders(config)
-    if folders and config["training"].get("float_from") is not None:
-        raise unfit(folders[0], KEY, "has nothing to teach: training.float_from leaves the float phase out")
+    if not folders and config["training"].get("teacher") is not None:
+        raise QanaError(
+            "there is nobody to teach: the list of teachers is empty",
+            where=f"{KEY} = {config['training']['teacher']!r}",
+            allowed="folders of runs with the same data, image size and split, or null",
+            fix=f"name them ({KEY}=[FOLDER,FOLDER]), or train without ({KEY}=null)",
+        )
     for twice in {folder for folder in folders if folders.count(folder) > 1}:
         raise unfit(twice, KEY, "is named twice, and would count twice")
     ours = _shown(config)
@@ -60,7 +65,9 @@ def require_teacher(config: Mapping[str, Any]) -> None:
 
 
 def load_teacher(config: Mapping[str, Any], num_classes: int, split_hash: str) -> nn.Module | None:
-    """The network that teaches, with its best weights, several as an `Ensemble`; None without one.
+    """The network that teaches, with its best weights, several as an `Ensemble`; None where nobody teaches.
+
+    Nobody does where ``training.float_from`` takes the float phase from a run that was taught by them.
 
     Args:
         config: the resolved config of this run.
@@ -73,16 +80,16 @@ def load_teacher(config: Mapping[str, Any], num_classes: int, split_hash: str) -
     """
     folders = teacher_folders(config)
     _refuse_all(fault for folder in folders for fault in _faults_of_split(folder, split_hash))
-    networks = [_network(folder, num_classes) for folder in folders]
-    if not networks:
+    if not folders or config["training"].get("float_from") is not None:
         return None
+    networks = [_network(folder, num_classes) for folder in folders]
     return networks[0] if len(networks) == 1 else Ensemble(networks).eval()
 
 
 def teacher_folders(config: Mapping[str, Any]) -> list[Path]:
     """Of the runs that teach, in the order of the config; empty without a teacher."""
     named = config["training"].get("teacher")
-    return [Path(name) for name in ([named] if isinstance(named, str) else named or [])]
+    return [Path(name) for name in ([named] if isinstance(named, str) and named else named or [])]
 
 
 def _network(folder: Path, num_classes: int) -> nn.Module:

@@ -1,18 +1,21 @@
 import copy
 import json
 import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
 import yaml
+from omegaconf import OmegaConf
 from small_networks import small_network
 from small_training import checkpoint, fit, splits, splits_without_pattern
 
+from qana.command.composition import compose_all, job_config, parse_arguments
 from qana.errors import QanaError
 from qana.provenance import config_hash
 from qana.training.float_phase import require_same_float_phase
-from qana.training.teacher import load_teacher, require_teacher
+from qana.training.teacher import load_teacher, require_teacher, teacher_folders
 
 BACKBONE = {
     "_target_": "qana.backbone.AkidaNet",
@@ -50,6 +53,13 @@ def config(folder, **values):
         group, _, name = key.partition("__")
         made[group] = {**made[group], name: value} if name else value
     return made
+
+
+def job_of(command):
+    """The resolved config of a command line."""
+    composition = compose_all(parse_arguments(command[1:]))
+    with job_config(composition.jobs[0], 0) as cfg:
+        return OmegaConf.to_container(cfg, resolve=True)
 
 
 def pixels():
@@ -139,6 +149,24 @@ def test_a_teacher_that_is_named_twice_is_refused(trained, other):
     assert caught.value.where == f"training.teacher = {trained}"
 
 
+def test_the_recipe_of_a_taught_network_asks_for_teachers():
+    command = ["run", "experiment=ham10000_taught", "dataset.root=here"]
+    config = job_of(command)
+    assert (config["backbone"]["widths"], config["training"]["teacher_weight"]) == ([24, 48, 96, 160], 3.0)
+    with pytest.raises(QanaError, match="nobody to teach"):
+        require_teacher(config)
+    named = job_of([*command, "seed=2", "training.teacher=[runs/a-seed${seed},runs/b-seed${seed}]"])
+    assert teacher_folders(named) == [Path("runs/a-seed2"), Path("runs/b-seed2")]
+
+
+@pytest.mark.parametrize("nobody", [[], ""])
+def test_an_empty_list_of_teachers_is_refused(nobody):
+    empty = copy.deepcopy(CONFIG)
+    empty["training"]["teacher"] = nobody
+    with pytest.raises(QanaError, match="nobody to teach"):
+        require_teacher(empty)
+
+
 def test_without_a_teacher_nothing_is_read():
     untaught = copy.deepcopy(CONFIG)
     require_teacher(untaught)
@@ -158,7 +186,6 @@ def test_a_run_on_the_same_images_may_teach(trained, values):
         ({"dataset__image_size": 32}, "dataset.image_size = 32 here, 16 there"),
         ({"dataset__fold": 1}, "dataset.fold = 1 here, 0 there"),
         ({"incremental": {"protocol": "class"}}, "incremental = "),
-        ({"training__float_from": "/earlier"}, "has nothing to teach"),
     ],
 )
 def test_who_cannot_teach_here_is_refused(trained, values, what):
@@ -201,5 +228,19 @@ def test_a_taught_float_phase_is_another_experiment(trained, tmp_path):
     require_same_float_phase(same)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({**CONFIG, "training": recorded_before_teachers}))
     require_same_float_phase(same)
+    untaught = config(trained, training__float_from=str(tmp_path))
     with pytest.raises(QanaError, match=r"training\.teacher = .* here, None there"):
-        require_same_float_phase(config(trained, training__float_from=str(tmp_path)))
+        require_same_float_phase(untaught)
+
+
+def test_the_float_phase_of_a_taught_run_is_taken_with_its_teachers_named(trained, tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints/best-float.ckpt").write_bytes(b"weights")
+    (tmp_path / "split.json").write_text("{}")
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config(trained)))
+    again = config(trained, training__float_from=str(tmp_path))
+    require_same_float_phase(again)
+    require_teacher(again)
+    assert load_teacher(again, 3, "1" * 64) is None
+    with pytest.raises(QanaError, match=r"training\.teacher = None here, .* there"):
+        require_same_float_phase(config(trained, training__float_from=str(tmp_path), training__teacher=None))
