@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -43,10 +44,12 @@ class Group:
 
     @property
     def changes(self) -> str:
-        """What was typed to start a run, without its seed and places."""
+        """What was typed to start a run, without its seed and places; teachers by network, not by folder."""
+        taught_by = self.latest.tags.get(TAUGHT_BY)
         hidden = ("seed", "dataset.root", "dataset.cache_dir", "training.float_from", *PLACES)
+        hidden = (*hidden, TEACHER) if taught_by else hidden
         shown = [text for text in self.latest.overrides if not _is_below(text.partition("=")[0], hidden)]
-        return " ".join(shown)
+        return " ".join([*shown, f"taught by {_networks(taught_by)}"] if taught_by else shown)
 
 
 def grouped(results: Sequence[Result], over: Sequence[str]) -> list[Group]:
@@ -104,6 +107,12 @@ def _identity(result: Result, over: Sequence[str]) -> str:
     if taught_by:
         shared[TAUGHT_BY] = taught_by
     return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()
+
+
+def _networks(taught_by: str) -> str:
+    """``Qana (2), VggSmall`` of the tag ``Qana 3f2a, Qana 77ab, VggSmall 90c1``."""
+    counts = Counter(teacher.partition(" ")[0] for teacher in taught_by.split(", "))
+    return ", ".join(name if count == 1 else f"{name} ({count})" for name, count in counts.items())
 
 
 def _is_below(key: str, places: Sequence[str]) -> bool:

@@ -47,6 +47,15 @@ def test_seeds_taught_by_other_seeds_of_the_same_experiments_are_one_group():
     ]  # fmt: skip
 
 
+def test_what_was_typed_names_the_networks_of_teachers_and_not_their_folders():
+    typed = "training.teacher=[/t/a-0,/t/b-0] training.teacher_weight=3.0 seed=0"
+    taught = {"taught_by": "Qana 3f2a, Qana 77ab, VggSmall 90c1", "overrides": typed}
+    (group,) = grouped([result("a", tags=taught)], ["seed"])
+    assert group.changes == "training.teacher_weight=3.0 taught by Qana (2), VggSmall"
+    (group,) = grouped([result("a", tags={"overrides": typed})], ["seed"])  # recorded before the tag was
+    assert group.changes == "training.teacher=[/t/a-0,/t/b-0] training.teacher_weight=3.0"
+
+
 def test_group_keeps_its_id_when_seeds_are_added():
     first, second = result("a"), result("b", seed=1)
     assert grouped([first], ["seed"])[0].id == grouped([first, second], ["seed"])[0].id
