@@ -31,6 +31,7 @@ examples:
   qana convert run=3f2a conversion=akd1500                    the same network on another chip
   qana convert run=3f2a conversion=akida2 quantization=w8a8   on the other generation
   qana convert run=3f2a -m conversion=akd1000,akd1500         on several
+  qana convert run=3f2a conversion=snn quantization=none      its float network as a spiking one
   qana convert onnx=model.onnx dataset=ham10000 dataset.root=DIR conversion=akida2 quantization=w8a8
 """
 SOURCES = ("run", "onnx")
