@@ -152,7 +152,7 @@ def test_a_teacher_that_is_named_twice_is_refused(trained, other):
 def test_the_recipe_of_a_taught_network_asks_for_teachers():
     command = ["run", "experiment=ham10000_taught", "dataset.root=here"]
     config = job_of(command)
-    assert (config["backbone"]["widths"], config["training"]["teacher_weight"]) == ([24, 48, 96, 160], 3.0)
+    assert (config["backbone"]["ghost_kernel_size"], config["training"]["teacher_weight"]) == (3, 3.0)
     with pytest.raises(QanaError, match="nobody to teach"):
         require_teacher(config)
     named = job_of([*command, "seed=2", "training.teacher=[runs/a-seed${seed},runs/b-seed${seed}]"])
