@@ -24,7 +24,7 @@ import numpy as np
 from table_files import markdown, reports_below, write_csv
 
 from qana.comparison.paired import Pair, paired, paired_test
-from qana.comparison.spread import Spread, spread_over_seeds
+from qana.comparison.spread import Spread, share_over_seeds
 from qana.evaluation.bootstrap import draw_lesions, interval95, sum_by_lesion
 from qana.evaluation.confusion import confusion_rows, scores
 from qana.evaluation.page.figures import standalone
@@ -134,10 +134,10 @@ def _score(run: Run, stage: str, metric: str) -> float:
 
 
 def _scores(name: str, values: Sequence[float]) -> dict[str, Any]:
-    """Mean in percent, and its t interval over the seeds."""
+    """Mean in percent, and its t interval over the seeds, 0 to 100."""
     return {
         name: _mean([100 * value for value in values], 1),
-        f"{name}_ci95": _ends(spread_over_seeds(values), 100),
+        f"{name}_ci95": _ends(share_over_seeds(values), 100),
     }
 
 

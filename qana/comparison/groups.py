@@ -46,8 +46,8 @@ class Group:
     def changes(self) -> str:
         """What was typed to start a run, without its seed and places; teachers by network, not by folder."""
         taught_by = self.latest.tags.get(TAUGHT_BY)
-        hidden = ("seed", "dataset.root", "dataset.cache_dir", "training.float_from", *PLACES)
-        hidden = (*hidden, TEACHER) if taught_by else hidden
+        hidden = ["seed", "dataset.root", "dataset.cache_dir", "training.float_from", *PLACES]
+        hidden += [TEACHER] if taught_by else []
         shown = [text for text in self.latest.overrides if not _is_below(text.partition("=")[0], hidden)]
         return " ".join([*shown, f"taught by {_networks(taught_by)}"] if taught_by else shown)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -53,6 +53,18 @@ def spread_over_seeds(values: Sequence[float]) -> Spread:
     return Spread(mean, mean - half, mean + half, len(values), OVER_SEEDS)
 
 
+def share_over_seeds(values: Sequence[float]) -> Spread:
+    """`spread_over_seeds` of shares such as accuracy, the interval cut off where no share can be.
+
+    Args:
+        values: one or more, 0 to 1.
+    """
+    found = spread_over_seeds(values)
+    if found.low is None or found.high is None:
+        return found
+    return replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
+
+
 def score(group: Group, stage: str, metric: str) -> Spread | None:
     """A score of one stage: over the seeds of a group, or of its only run with that run's own interval.
 
@@ -62,7 +74,7 @@ def score(group: Group, stage: str, metric: str) -> Spread | None:
     key = f"{stage}/{metric}"
     runs = [run.metrics for run in group.runs if key in run.metrics]
     if len(runs) != 1:
-        return spread_over_seeds([metrics[key] for metrics in runs]) if runs else None
+        return share_over_seeds([metrics[key] for metrics in runs]) if runs else None
     (metrics,) = runs
     low, high = (metrics.get(f"{stage}/ci95/{metric}/{end}") for end in ("low", "high"))
     return Spread(metrics[key], low, high, 1, NONE if low is None or high is None else OF_LESIONS)

@@ -20,6 +20,13 @@ def test_interval_over_seeds_is_students():
     assert (found.value, found.count, found.method) == (pytest.approx(np.mean(values)), 3, OVER_SEEDS)
 
 
+def test_interval_of_a_score_ends_where_no_score_can_be():
+    found = score(group(result("a", f1=0.55), result("b", seed=1, f1=0.65)), "akida", "macro_f1")
+    assert (found.value, found.low, found.high) == (pytest.approx(0.6), 0.0, 1.0)  # 0.6 +- 12.7 * 0.05
+    near = score(group(result("a", f1=0.59), result("b", seed=1, f1=0.61)), "akida", "macro_f1")
+    assert (near.low, near.high) == pytest.approx((0.6 - 0.12706, 0.6 + 0.12706), abs=1e-5)
+
+
 def test_one_run_keeps_its_own_interval_of_lesions():
     found = score(group(result("a", f1=0.5)), "akida", "macro_f1")
     assert (found.low, found.high, found.method) == (0.45, 0.55, OF_LESIONS)
