@@ -22,6 +22,16 @@ def torch_seed():
     torch.manual_seed(0)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef):
+    """What tests share draws the same numbers, whichever of them asks for it first."""
+    if fixturedef.scope == "function":
+        return (yield)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return (yield)
+
+
 # Files that take a minute or more start first: one that is left to the end keeps a single process busy.
 LONG = ("test_default_run", "test_cli", "test_run", "test_akida_target", "test_convert", "test_launchers")
 

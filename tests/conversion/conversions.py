@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 import small_networks
+import torch
 
 from qana.conversion.deploy import PlannedLayer, deploy
 from qana.conversion.export_onnx import export_onnx
@@ -36,6 +37,8 @@ def images(count, seed=0, height=HEIGHT, width=WIDTH):
 
 
 def quantized_network(family, generation, bits):
+    """The same one, whichever test asks for it first."""
+    torch.manual_seed(0)
     return small_networks.quantized_network(family, FORM[generation], bits)[0].eval()
 
 
