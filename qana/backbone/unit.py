@@ -6,6 +6,7 @@ single units and never have to guess at a graph.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Literal
 
 import torch
@@ -18,8 +19,8 @@ from qana.backbone.padding import SameConv2d
 Pool = Literal["none", "max", "global_before_relu", "global_after_relu"]
 
 
-class Unit(nn.Module):
-    """What all units share: what happens behind the linear part.
+class Unit(nn.Module, ABC):
+    """What all units share: what happens behind the linear part, which each brings itself.
 
     Attributes:
         norm: batch normalization, or an identity once folded.
@@ -39,13 +40,13 @@ class Unit(nn.Module):
         self.pool: Pool = pool
         self.relu = BoundedReLU(bound) if bound is not None else None
 
+    @abstractmethod
     def linear(self, x: Tensor) -> Tensor:
         """The linear part: (N, C_in, H, W) to (N, C_out, H', W')."""
-        raise NotImplementedError("each unit brings its own linear part")
 
+    @abstractmethod
     def weighted(self) -> list[nn.Conv2d]:
         """The convolutions whose weights the chip stores; the last one carries bias and norm."""
-        raise NotImplementedError("each unit names its own convolutions")
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C_in, H, W) to (N, C_out, H', W'); H' = W' = 1 behind a global pool."""

@@ -151,3 +151,8 @@ def test_a_bare_unit_has_no_linear_part():
         unit(torch.zeros(1, 3, 2, 2))
     with pytest.raises(NotImplementedError, match="its own convolutions"):
         unit.weighted()
+
+
+def test_a_unit_without_a_linear_part_cannot_be_built():
+    with pytest.raises(TypeError, match="linear, weighted"):
+        Unit(4, pool="none", bound=None)
