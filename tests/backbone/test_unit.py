@@ -146,13 +146,5 @@ def test_weighted_names_every_convolution_with_the_output_last(unit, count):
 
 
 def test_a_bare_unit_has_no_linear_part():
-    unit = Unit(3, pool="none", bound=None)
-    with pytest.raises(NotImplementedError, match="its own linear part"):
-        unit(torch.zeros(1, 3, 2, 2))
-    with pytest.raises(NotImplementedError, match="its own convolutions"):
-        unit.weighted()
-
-
-def test_a_unit_without_a_linear_part_cannot_be_built():
     with pytest.raises(TypeError, match="linear, weighted"):
         Unit(4, pool="none", bound=None)
